@@ -1,0 +1,200 @@
+//! The stub port that the host tests run on: physical memory is an arena, time is a counter, devices are recorded.
+//!
+//! Everything is per thread, so that tests run side by side.
+use std::alloc::{Layout, alloc_zeroed};
+use std::cell::{Cell, RefCell};
+
+use super::Context;
+use super::pte::PageTable;
+use crate::addr::{KernelPtr, PhysAddr};
+
+/// Size of the arena that stands for physical memory.
+pub const ARENA_BYTES: u64 = 16 << 20;
+/// Physical address of the arena's first byte.
+pub const ARENA_BASE: u64 = 0x10_0000;
+/// Alignment of the arena, so that large untypeds are aligned in the host's memory, too.
+const ARENA_ALIGN: usize = 1 << 21;
+
+thread_local! {
+    static ARENA: u64 = {
+        let layout = Layout::from_size_align(ARENA_BYTES as usize, ARENA_ALIGN);
+        let Ok(layout) = layout else { unreachable!("a constant layout") };
+        // SAFETY: the layout has a size. The arena is never freed: kernel pointers may live as long as the process.
+        let base = unsafe { alloc_zeroed(layout) };
+        assert!(!base.is_null(), "no memory for the arena");
+        base.expose_provenance() as u64
+    };
+    static NOW: Cell<u64> = const { Cell::new(1_000) };
+    static TIMER: Cell<u64> = const { Cell::new(u64::MAX) };
+    static PENDING: Cell<bool> = const { Cell::new(false) };
+    static ROOT: Cell<u64> = const { Cell::new(0) };
+    static OUTPUT: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// What is added to a physical address to find it in the host's memory.
+pub fn phys_offset() -> u64 {
+    ARENA.with(|base| base.wrapping_sub(ARENA_BASE))
+}
+
+/// Clears the arena and the recorded state of devices.
+pub fn reset() {
+    // SAFETY: the arena is this large, and a test that calls this holds no kernel objects any more.
+    unsafe {
+        let base: *mut u8 = std::ptr::with_exposed_provenance_mut(ARENA.with(|base| *base) as usize);
+        base.write_bytes(0, ARENA_BYTES as usize);
+    }
+    NOW.set(1_000);
+    TIMER.set(u64::MAX);
+    PENDING.set(false);
+    ROOT.set(0);
+}
+
+/// Lets time pass.
+pub fn advance(ticks: u64) {
+    NOW.set(NOW.get() + ticks);
+}
+
+/// The deadline that the timer was set to last.
+pub fn timer() -> u64 {
+    TIMER.get()
+}
+
+/// Makes an interrupt wait, which preemption points see.
+pub fn set_interrupt_pending(pending: bool) {
+    PENDING.set(pending);
+}
+
+/// What DebugPutChar printed.
+pub fn take_output() -> String {
+    String::from_utf8_lossy(&OUTPUT.take()).into_owned()
+}
+
+/// TSC ticks.
+pub fn now() -> u64 {
+    NOW.get()
+}
+
+/// 1 GHz.
+pub fn tsc_hz() -> u64 {
+    1_000_000_000
+}
+
+/// Records the deadline.
+pub fn set_timer(deadline: u64) {
+    TIMER.set(deadline);
+}
+
+/// Nothing to do.
+pub fn end_of_interrupt() {}
+
+/// A waiting interrupt is the timer's.
+pub fn take_interrupt() -> Option<u8> {
+    PENDING.take().then_some(super::TIMER_VECTOR)
+}
+
+/// See [`set_interrupt_pending`].
+pub fn interrupt_pending() -> bool {
+    PENDING.get()
+}
+
+/// Time passes to the deadline of the timer, which then waits.
+pub fn wait_for_interrupt() {
+    let deadline = TIMER.get();
+    assert!(deadline != u64::MAX, "the core would idle for ever");
+    NOW.set(NOW.get().max(deadline) + 2 * tsc_hz() / 1_000_000);
+    PENDING.set(true);
+}
+
+/// One IOAPIC.
+pub fn ioapic_count() -> usize {
+    1
+}
+
+/// Of 24 pins.
+pub fn ioapic_pins(_ioapic: usize) -> usize {
+    24
+}
+
+/// Nothing to do.
+pub fn ioapic_route(_ioapic: usize, _pin: usize, _level: bool, _active_low: bool, _vector: u8) {}
+
+/// Nothing to do.
+pub fn ioapic_mask(_ioapic: usize, _pin: usize, _masked: bool) {}
+
+/// Every port reads as ones.
+pub fn port_read(_port: u16, bytes: u8) -> u32 {
+    u32::MAX >> (32 - 8 * u32::from(bytes))
+}
+
+/// Nothing to do.
+pub fn port_write(_port: u16, _bytes: u8, _value: u32) {}
+
+/// Remembers the root.
+pub fn set_root(pml4: PhysAddr) {
+    ROOT.set(pml4.0);
+}
+
+/// The root that was set last.
+pub fn root() -> PhysAddr {
+    PhysAddr(ROOT.get())
+}
+
+/// If this root is in use, the kernel's own takes its place.
+pub fn leave_root(pml4: PhysAddr) {
+    if ROOT.get() == pml4.0 {
+        set_root(kernel_root());
+    }
+}
+
+/// There is no kernel half.
+pub fn kernel_root() -> PhysAddr {
+    PhysAddr(0)
+}
+
+/// There is no kernel half.
+pub fn fill_kernel_half(_pml4: KernelPtr<PageTable>) {}
+
+/// There is no TLB.
+pub fn flush_page(_vaddr: u64) {}
+
+/// There is no TLB.
+pub fn flush_all() {}
+
+/// Nothing to do.
+pub fn set_current_context(_context: &'static Context) {}
+
+/// Nothing to do.
+pub fn save_bases(_context: &Context) {}
+
+/// Nothing to do.
+pub fn load_bases(_context: &Context) {}
+
+/// Room for FPU registers, as on the machine.
+#[repr(C, align(64))]
+pub struct FpuState(Cell<[u8; 576]>);
+
+/// Writes a mark of the initial state.
+pub fn fpu_init(state: &FpuState) {
+    state.0.set([0; 576]);
+}
+
+/// Nothing to do.
+pub fn fpu_save(_state: &FpuState) {}
+
+/// Nothing to do.
+pub fn fpu_restore(_state: &FpuState) {}
+
+/// Nothing to do.
+pub fn fpu_enable(_on: bool) {}
+
+/// Collects output.
+pub fn put_char(byte: u8) {
+    OUTPUT.with_borrow_mut(|output| output.push(byte));
+}
+
+/// Tests that halt the machine fail.
+#[allow(clippy::panic, reason = "the host has no other way to stop")]
+pub fn halt(code: u8) -> ! {
+    panic!("the machine was halted with code {code}")
+}
+

@@ -1,0 +1,23 @@
+//! The machine: the names that every port defines. `x86_64` on the machine, `host` where the tests run.
+
+/// The saved registers of a thread; the same on both ports.
+#[path = "x86_64/context.rs"]
+pub mod context;
+/// Paging entries; the same on both ports.
+#[path = "x86_64/pte.rs"]
+pub mod pte;
+
+pub use context::Context;
+
+#[cfg(target_os = "none")]
+mod x86_64;
+#[cfg(target_os = "none")]
+pub use self::x86_64::*;
+
+#[cfg(not(target_os = "none"))]
+mod host;
+#[cfg(not(target_os = "none"))]
+pub use host::*;
+
+/// CPU vector of the kernel's timer (abi.md 9.11).
+pub const TIMER_VECTOR: u8 = 157;

@@ -1,0 +1,168 @@
+//! Deleting capabilities, and with the last one the object (abi.md 9.5).
+//!
+//! A CNode or thread that loses its last capability still holds capabilities of its own. The slot then holds a
+//! [`Cap::Zombie`], and the slots of the object are emptied from the end, one at a time, with a preemption point after
+//! each. What is found there may be the last capability to a further CNode, and so on without end, and the kernel has
+//! no memory for a stack. So the further object is set aside: its zombie moves into the last of its *own* slots, in
+//! exchange for what stood there, and joins the list of orphans. Nobody can name an orphan; every delete operation ends
+//! by emptying all of them. Each step takes constant time, and whatever a preempted operation leaves behind is
+//! consistent.
+use super::{Cap, Slot, ZombieCap, ZombieKind, derivation};
+use crate::addr::KernelPtr;
+use crate::error::Preempted;
+use crate::object;
+use crate::state::Kernel;
+
+type SlotPtr = KernelPtr<Slot>;
+
+/// Empties a slot; destroys the object if this was the last capability to it.
+pub fn delete(k: &mut Kernel, slot: SlotPtr) -> Result<(), Preempted> {
+    empty(k, slot)?;
+    drain_orphans(k)
+}
+
+/// Deletes everything that was derived from the capability in `slot`, but not the capability.
+pub fn revoke(k: &mut Kernel, slot: SlotPtr) -> Result<(), Preempted> {
+    while let Some(next) = slot.next() {
+        if !derivation::is_parent(slot, next) {
+            break;
+        }
+        delete(k, next)?;
+        k.preemption_point()?;
+    }
+    Ok(())
+}
+
+/// Empties a slot whose capability is known not to be the last one to a CNode or thread.
+pub fn delete_short(k: &mut Kernel, slot: SlotPtr) {
+    let cap = slot.cap();
+    if !cap.is_null() {
+        debug_assert!(!is_long(slot));
+        let is_final = derivation::is_final(slot);
+        object::finalise(k, cap, is_final);
+        derivation::remove(slot);
+    }
+}
+
+/// Deleting the capability in `slot` would be a long operation.
+pub fn is_long(slot: SlotPtr) -> bool {
+    slot.cap().holds_slots() && derivation::is_final(slot)
+}
+
+fn empty(k: &mut Kernel, slot: SlotPtr) -> Result<(), Preempted> {
+    loop {
+        match slot.cap() {
+            Cap::Null => return Ok(()),
+            // On the list of orphans; who reaches it by the derivation tree empties the list.
+            Cap::Zombie(zombie) if zombie.owns(slot) => return drain_orphans(k),
+            Cap::Zombie(zombie) if zombie.remaining == 0 => {
+                derivation::remove(slot);
+                return Ok(());
+            }
+            Cap::Zombie(zombie) => {
+                step(k, slot, zombie);
+                k.preemption_point()?;
+            }
+            cap => {
+                if !finalise(k, slot, cap) {
+                    return Ok(());
+                }
+            }
+        }
+    }
+}
+
+/// Empties every orphan.
+fn drain_orphans(k: &mut Kernel) -> Result<(), Preempted> {
+    while let Some(slot) = k.orphans {
+        let Cap::Zombie(zombie) = slot.cap() else {
+            k.orphans = None;
+            debug_assert!(false, "an orphan is a zombie");
+            break;
+        };
+        if zombie.remaining == 0 {
+            k.orphans = zombie.next_orphan;
+            derivation::remove(slot);
+        } else {
+            step(k, slot, zombie);
+        }
+        k.preemption_point()?;
+    }
+    Ok(())
+}
+
+/// Destroys what the capability stands for and empties the slot, unless the object has slots to be emptied first: then
+/// the slot holds a zombie, and true is returned.
+fn finalise(k: &mut Kernel, slot: SlotPtr, cap: Cap) -> bool {
+    let is_final = derivation::is_final(slot);
+    object::finalise(k, cap, is_final);
+    let zombie = match cap {
+        Cap::CNode(cnode) if is_final => ZombieCap {
+            slots: cnode.slots,
+            kind: ZombieKind::CNode { radix: cnode.radix },
+            remaining: cnode.slot_count(),
+            next_orphan: None,
+        },
+        Cap::Tcb(tcb) if is_final => ZombieCap {
+            slots: tcb.first_slot(),
+            kind: ZombieKind::Tcb,
+            remaining: sel_abi::TCB_SLOTS as u64,
+            next_orphan: None,
+        },
+        _ => {
+            derivation::remove(slot);
+            return false;
+        }
+    };
+    slot.set_cap(Cap::Zombie(zombie));
+    adopt_if_orphaned(k, slot);
+    true
+}
+
+/// Brings the zombie in `slot` one step further.
+fn step(k: &mut Kernel, slot: SlotPtr, zombie: ZombieCap) {
+    let index = zombie.remaining - 1;
+    // SAFETY: the zombie's object has more than `index` slots.
+    let end = unsafe { zombie.slots.element(index as usize) };
+    if end != slot {
+        match end.cap() {
+            Cap::Null => {}
+            Cap::Zombie(inner) => return set_aside(k, end, inner),
+            cap => {
+                if finalise(k, end, cap) {
+                    // The next step finds the zombie.
+                    return;
+                }
+            }
+        }
+    }
+    // The step above may have changed the list of orphans, and with it this zombie.
+    if let Cap::Zombie(zombie) = slot.cap() {
+        slot.set_cap(Cap::Zombie(ZombieCap { remaining: index, ..zombie }));
+    }
+}
+
+/// Moves the zombie in `end` into the last of its own slots that remains, in exchange for what stands there.
+fn set_aside(k: &mut Kernel, end: SlotPtr, inner: ZombieCap) {
+    if inner.remaining == 0 {
+        derivation::remove(end);
+        return;
+    }
+    // SAFETY: the object has at least `remaining` slots.
+    let own = unsafe { inner.slots.element(inner.remaining as usize - 1) };
+    let displaced = own.cap();
+    let parked = Cap::Zombie(ZombieCap { remaining: inner.remaining - 1, ..inner });
+    derivation::exchange(end, parked, own, displaced);
+    adopt_if_orphaned(k, own);
+    adopt_if_orphaned(k, end);
+}
+
+/// Puts a zombie that stands in one of its own slots on the list of orphans.
+fn adopt_if_orphaned(k: &mut Kernel, slot: SlotPtr) {
+    if let Cap::Zombie(zombie) = slot.cap()
+        && zombie.owns(slot)
+    {
+        slot.set_cap(Cap::Zombie(ZombieCap { next_orphan: k.orphans, ..zombie }));
+        k.orphans = Some(slot);
+    }
+}

@@ -1,0 +1,237 @@
+//! Capabilities as a slot holds them: two words.
+//!
+//! Word 0 holds the tag in bits 0..5, small fields in bits 5..16 and the physical address of the object in bits 16..64;
+//! word 1 holds what differs from copy to copy: badge, guard, watermark, mapping. A zombie spreads its fields over both.
+use sel_abi::{CapRights, CapTag};
+
+use super::{
+    AsidPoolCap, CNodeCap, Cap, EndpointCap, FrameCap, FrameSize, Mapping, NotificationCap, Pml4Cap, ReplyCap,
+    SchedContextCap, TableCap, TableLevel, UntypedCap, ZombieCap, ZombieKind,
+};
+use crate::addr::{KERNEL_WINDOW_BITS, KernelPtr, PhysAddr, VirtAddr};
+use crate::object::asid::Asid;
+
+/// Two words of a slot.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+#[repr(C)]
+pub struct RawCap(pub u64, pub u64);
+
+const TAG_BITS: u32 = 5;
+const ADDRESS_SHIFT: u32 = 16;
+const ASID_MASK: u64 = 0xfff;
+
+/// Zombie fields inside 128 bits: tag 5, kind and radix 7, then slot addresses without their 5 zero bits.
+const ZOMBIE_SLOT_BITS: u32 = KERNEL_WINDOW_BITS - 5;
+const ZOMBIE_SLOTS_SHIFT: u32 = 12;
+const ZOMBIE_NEXT_SHIFT: u32 = ZOMBIE_SLOTS_SHIFT + ZOMBIE_SLOT_BITS;
+const ZOMBIE_REMAINING_SHIFT: u32 = ZOMBIE_NEXT_SHIFT + ZOMBIE_SLOT_BITS;
+const ZOMBIE_IS_CNODE: u128 = 1 << TAG_BITS;
+const ZOMBIE_RADIX_SHIFT: u32 = TAG_BITS + 1;
+const _: () = assert!(ZOMBIE_REMAINING_SHIFT + ZOMBIE_SLOT_BITS < 128);
+
+fn word0(tag: CapTag, small: u64, address: u64) -> u64 {
+    tag.raw() | (small << TAG_BITS) | (address << ADDRESS_SHIFT)
+}
+
+fn mapping_word(mapping: Option<Mapping>) -> u64 {
+    mapping.map_or(0, |mapping| mapping.vaddr.0 | u64::from(mapping.asid.0))
+}
+
+fn unpack_mapping(word: u64) -> Option<Mapping> {
+    let asid = (word & ASID_MASK) as u16;
+    (asid != 0).then(|| Mapping { asid: Asid(asid), vaddr: VirtAddr(word & !ASID_MASK) })
+}
+
+impl From<Cap> for RawCap {
+    #[inline]
+    fn from(cap: Cap) -> RawCap {
+        let tag = cap.tag();
+        match cap {
+            Cap::Null => RawCap(0, 0),
+            Cap::Untyped(c) => RawCap(
+                word0(tag, u64::from(c.size_bits) | u64::from(c.device) << 6, c.base.0),
+                c.watermark,
+            ),
+            Cap::Endpoint(c) => RawCap(word0(tag, c.rights.bits(), c.object.phys().0), c.badge),
+            Cap::Notification(c) => RawCap(word0(tag, c.rights.bits(), c.object.phys().0), c.badge),
+            Cap::Reply(c) => RawCap(word0(tag, u64::from(c.can_grant), c.object.phys().0), 0),
+            Cap::CNode(c) => RawCap(
+                word0(tag, u64::from(c.radix), c.slots.phys().0),
+                c.guard << 6 | u64::from(c.guard_bits),
+            ),
+            Cap::Tcb(tcb) => RawCap(word0(tag, 0, tcb.phys().0), 0),
+            Cap::SchedContext(c) => RawCap(word0(tag, u64::from(c.size_bits), c.object.phys().0), 0),
+            Cap::SchedControl { core } => RawCap(word0(tag, 0, 0), u64::from(core)),
+            Cap::Frame(c) => {
+                let size = match c.size {
+                    FrameSize::Small => 0,
+                    FrameSize::Large => 1,
+                    FrameSize::Huge => 2,
+                };
+                let small = size | (c.rights.bits() & 3) << 2 | u64::from(c.device) << 4;
+                RawCap(word0(tag, small, c.base.0), mapping_word(c.mapping))
+            }
+            Cap::Table(c) => RawCap(word0(tag, 0, c.object.phys().0), mapping_word(c.mapping)),
+            Cap::Pml4(c) => {
+                RawCap(word0(tag, 0, c.object.phys().0), c.asid.map_or(0, |asid| u64::from(asid.0)))
+            }
+            Cap::AsidPool(c) => RawCap(word0(tag, 0, c.object.phys().0), u64::from(c.index)),
+            Cap::AsidControl | Cap::IrqControl | Cap::IoPortControl | Cap::Domain => {
+                RawCap(word0(tag, 0, 0), 0)
+            }
+            Cap::IrqHandler { irq } => RawCap(word0(tag, 0, 0), u64::from(irq)),
+            Cap::IoPort { first, last } => {
+                RawCap(word0(tag, 0, 0), u64::from(first) | u64::from(last) << 16)
+            }
+            Cap::Zombie(c) => pack_zombie(c),
+        }
+    }
+}
+
+fn pack_zombie(zombie: ZombieCap) -> RawCap {
+    let kind = match zombie.kind {
+        ZombieKind::Tcb => 0,
+        ZombieKind::CNode { radix } => ZOMBIE_IS_CNODE | u128::from(radix) << ZOMBIE_RADIX_SHIFT,
+    };
+    let next = zombie.next_orphan.map_or(0, |slot| slot.phys().0 >> 5);
+    let bits = u128::from(CapTag::Zombie.raw())
+        | kind
+        | u128::from(zombie.slots.phys().0 >> 5) << ZOMBIE_SLOTS_SHIFT
+        | u128::from(next) << ZOMBIE_NEXT_SHIFT
+        | u128::from(zombie.remaining) << ZOMBIE_REMAINING_SHIFT;
+    RawCap(bits as u64, (bits >> 64) as u64)
+}
+
+impl RawCap {
+    /// The tag, without unpacking the rest.
+    #[inline]
+    pub fn tag_bits(self) -> u64 {
+        self.0 & ((1 << TAG_BITS) - 1)
+    }
+
+    /// An empty slot.
+    #[inline]
+    pub fn is_null(self) -> bool {
+        self.tag_bits() == 0
+    }
+
+    #[inline]
+    fn small(self, shift: u32, bits: u32) -> u64 {
+        (self.0 >> (TAG_BITS + shift)) & ((1 << bits) - 1)
+    }
+
+    #[inline]
+    fn address(self) -> PhysAddr {
+        PhysAddr(self.0 >> ADDRESS_SHIFT)
+    }
+
+    /// The object that the address in word 0 names.
+    ///
+    /// # Safety
+    /// The capability was packed from one whose object is a `T`, and it stands in a slot (so the object lives).
+    #[inline]
+    unsafe fn object<T>(self) -> KernelPtr<T> {
+        // SAFETY: the caller's promise; a capability in a slot keeps its object alive.
+        unsafe { KernelPtr::from_phys(self.address()) }
+    }
+
+    /// Unpacks a capability that was read from a slot.
+    ///
+    /// # Safety
+    /// The words were packed from a [`Cap`] and read from a live slot, so that the object they name is alive.
+    #[inline]
+    pub unsafe fn unpack(self) -> Cap {
+        let Some(tag) = CapTag::from_raw(self.tag_bits()) else { return Cap::Null };
+        let rights = CapRights::from_bits_truncate(self.small(0, 4));
+        // SAFETY: each arm names the type that `From<Cap>` packed under this tag.
+        unsafe {
+            match tag {
+                CapTag::Null | CapTag::Zombie => self.unpack_zombie(tag),
+                CapTag::Untyped => Cap::Untyped(UntypedCap {
+                    base: self.address(),
+                    size_bits: self.small(0, 6) as u8,
+                    device: self.small(6, 1) != 0,
+                    watermark: self.1,
+                }),
+                CapTag::Endpoint => Cap::Endpoint(EndpointCap { object: self.object(), badge: self.1, rights }),
+                CapTag::Notification => {
+                    Cap::Notification(NotificationCap { object: self.object(), badge: self.1, rights })
+                }
+                CapTag::Reply => {
+                    Cap::Reply(ReplyCap { object: self.object(), can_grant: self.small(0, 1) != 0 })
+                }
+                CapTag::CNode => Cap::CNode(CNodeCap {
+                    slots: self.object(),
+                    radix: self.small(0, 6) as u8,
+                    guard: self.1 >> 6,
+                    guard_bits: (self.1 & 63) as u8,
+                }),
+                CapTag::Tcb => Cap::Tcb(self.object()),
+                CapTag::SchedContext => Cap::SchedContext(SchedContextCap {
+                    object: self.object(),
+                    size_bits: self.small(0, 6) as u8,
+                }),
+                CapTag::SchedControl => Cap::SchedControl { core: self.1 as u32 },
+                CapTag::Frame => Cap::Frame(FrameCap {
+                    base: self.address(),
+                    size: match self.small(0, 2) {
+                        0 => FrameSize::Small,
+                        1 => FrameSize::Large,
+                        _ => FrameSize::Huge,
+                    },
+                    rights: CapRights::from_bits_truncate(self.small(2, 2)),
+                    device: self.small(4, 1) != 0,
+                    mapping: unpack_mapping(self.1),
+                }),
+                CapTag::PageTable => self.unpack_table(TableLevel::PageTable),
+                CapTag::PageDirectory => self.unpack_table(TableLevel::PageDirectory),
+                CapTag::Pdpt => self.unpack_table(TableLevel::Pdpt),
+                CapTag::Pml4 => Cap::Pml4(Pml4Cap {
+                    object: self.object(),
+                    asid: (self.1 != 0).then_some(Asid(self.1 as u16)),
+                }),
+                CapTag::AsidControl => Cap::AsidControl,
+                CapTag::AsidPool => {
+                    Cap::AsidPool(AsidPoolCap { object: self.object(), index: self.1 as u8 })
+                }
+                CapTag::IrqControl => Cap::IrqControl,
+                CapTag::IrqHandler => Cap::IrqHandler { irq: self.1 as u8 },
+                CapTag::IoPortControl => Cap::IoPortControl,
+                CapTag::IoPort => Cap::IoPort { first: self.1 as u16, last: (self.1 >> 16) as u16 },
+                CapTag::Domain => Cap::Domain,
+            }
+        }
+    }
+
+    /// # Safety
+    /// As [`RawCap::unpack`], for a table.
+    unsafe fn unpack_table(self, level: TableLevel) -> Cap {
+        // SAFETY: every level of table is a PageTable in memory.
+        let object = unsafe { self.object() };
+        Cap::Table(TableCap { object, level, mapping: unpack_mapping(self.1) })
+    }
+
+    /// # Safety
+    /// As [`RawCap::unpack`], for a zombie or an empty slot.
+    unsafe fn unpack_zombie(self, tag: CapTag) -> Cap {
+        if tag == CapTag::Null {
+            return Cap::Null;
+        }
+        let bits = u128::from(self.0) | u128::from(self.1) << 64;
+        let field = |shift: u32| (bits >> shift) as u64 & ((1 << ZOMBIE_SLOT_BITS) - 1);
+        let kind = if bits & ZOMBIE_IS_CNODE != 0 {
+            ZombieKind::CNode { radix: (bits >> ZOMBIE_RADIX_SHIFT) as u8 & 63 }
+        } else {
+            ZombieKind::Tcb
+        };
+        let next = field(ZOMBIE_NEXT_SHIFT);
+        // SAFETY: both addresses were packed from pointers to slots of objects that the zombie keeps alive.
+        let (slots, next_orphan) = unsafe {
+            (
+                KernelPtr::from_phys(PhysAddr(field(ZOMBIE_SLOTS_SHIFT) << 5)),
+                (next != 0).then(|| KernelPtr::from_phys(PhysAddr(next << 5))),
+            )
+        };
+        Cap::Zombie(ZombieCap { slots, kind, remaining: (bits >> ZOMBIE_REMAINING_SHIFT) as u64, next_orphan })
+    }
+}

@@ -1,0 +1,118 @@
+//! A capability slot: 32 bytes, the only place where a capability lives.
+use core::cell::Cell;
+
+use super::{Cap, RawCap};
+use crate::addr::{KernelPtr, PhysAddr};
+
+/// Low bits of the link words: slots are 32-byte aligned.
+const FLAG_MASK: u64 = 0x1f;
+/// In `previous`: the capability is original, so that others can be derived under it (abi.md 6.4).
+const ORIGINAL: u64 = 1;
+/// In `next`: a capability with the same badge that stands before this one is not its parent.
+const BOUNDARY: u64 = 1;
+
+/// Two words of capability, two words of derivation links. All zero is an empty, unlinked slot.
+#[repr(C, align(32))]
+pub struct Slot {
+    raw: Cell<RawCap>,
+    previous: Cell<u64>,
+    next: Cell<u64>,
+}
+
+const _: () = assert!(size_of::<Slot>() == 1 << sel_abi::SLOT_BITS);
+
+impl Slot {
+    /// An empty slot.
+    pub const fn empty() -> Self {
+        Slot { raw: Cell::new(RawCap(0, 0)), previous: Cell::new(0), next: Cell::new(0) }
+    }
+
+    /// The capability.
+    #[inline]
+    pub fn cap(&self) -> Cap {
+        // SAFETY: slots are written only by `set_cap`, from a `Cap` whose object the derivation tree keeps alive for
+        // as long as it stands here, or are zero.
+        unsafe { self.raw.get().unpack() }
+    }
+
+    /// The words of the capability.
+    #[inline]
+    pub fn raw(&self) -> RawCap {
+        self.raw.get()
+    }
+
+    /// True if the slot holds nothing.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.raw.get().is_null()
+    }
+
+    /// Replaces the capability and leaves its place in the derivation tree.
+    #[inline]
+    pub fn set_cap(&self, cap: Cap) {
+        self.raw.set(cap.into());
+    }
+
+    /// The slot before this one in tree order.
+    #[inline]
+    pub fn previous(&self) -> Option<KernelPtr<Slot>> {
+        unpack_link(self.previous.get())
+    }
+
+    /// The slot after this one in tree order.
+    #[inline]
+    pub fn next(&self) -> Option<KernelPtr<Slot>> {
+        unpack_link(self.next.get())
+    }
+
+    /// Others can be derived under this capability.
+    #[inline]
+    pub fn is_original(&self) -> bool {
+        self.previous.get() & ORIGINAL != 0
+    }
+
+    /// Starts a new group among capabilities of one badge.
+    #[inline]
+    pub fn is_boundary(&self) -> bool {
+        self.next.get() & BOUNDARY != 0
+    }
+
+    /// Links the slot before this one; flags stay.
+    #[inline]
+    pub fn set_previous(&self, slot: Option<KernelPtr<Slot>>) {
+        self.previous.set(pack_link(slot) | (self.previous.get() & FLAG_MASK));
+    }
+
+    /// Links the slot after this one; flags stay.
+    #[inline]
+    pub fn set_next(&self, slot: Option<KernelPtr<Slot>>) {
+        self.next.set(pack_link(slot) | (self.next.get() & FLAG_MASK));
+    }
+
+    /// Sets both flags.
+    #[inline]
+    pub fn set_flags(&self, original: bool, boundary: bool) {
+        self.previous.set(self.previous.get() & !FLAG_MASK | if original { ORIGINAL } else { 0 });
+        self.next.set(self.next.get() & !FLAG_MASK | if boundary { BOUNDARY } else { 0 });
+    }
+
+    /// Empties the slot, links included.
+    #[inline]
+    pub fn clear(&self) {
+        self.raw.set(RawCap(0, 0));
+        self.previous.set(0);
+        self.next.set(0);
+    }
+}
+
+#[inline]
+fn pack_link(slot: Option<KernelPtr<Slot>>) -> u64 {
+    slot.map_or(0, |slot| slot.phys().0)
+}
+
+#[inline]
+fn unpack_link(word: u64) -> Option<KernelPtr<Slot>> {
+    let address = word & !FLAG_MASK;
+    // SAFETY: links are written only by `pack_link`, from slots that leave the tree before their memory is reused.
+    (address != 0).then(|| unsafe { KernelPtr::from_phys(PhysAddr(address)) })
+}

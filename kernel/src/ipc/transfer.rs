@@ -1,0 +1,101 @@
+//! Moving a message from one thread to another (abi.md 2.8).
+use sel_abi::message::{IPC_BUFFER_CAPS_WORD, IPC_BUFFER_MSG_WORD, IPC_BUFFER_RECEIVE_WORD};
+use sel_abi::registers::MESSAGE_REGISTERS;
+use sel_abi::{FAST_MESSAGE_REGISTERS, MSG_MAX_EXTRA_CAPS, MessageInfo, Register};
+
+use super::message::{self, Buffer};
+use crate::addr::KernelPtr;
+use crate::cap::{Cap, Slot, derive, lookup};
+use crate::object::endpoint::Endpoint;
+use crate::object::tcb::{self, TcbPtr};
+
+/// Copies the message of `from` to `to`: words, capabilities if `can_grant`, badge, and the new message info.
+///
+/// `endpoint` is the endpoint that the message goes through; capabilities to it arrive as badges.
+pub fn message(
+    from: TcbPtr,
+    endpoint: Option<KernelPtr<Endpoint>>,
+    badge: u64,
+    can_grant: bool,
+    to: TcbPtr,
+) {
+    let info = message::info(&from);
+    let mut length = info.length();
+    for register in MESSAGE_REGISTERS.into_iter().take(length) {
+        to.context.set(register, from.context.get(register));
+    }
+    let wants_caps = can_grant && info.extra_caps() > 0;
+    let mut unwrapped = 0;
+    let mut caps = 0;
+    if length > FAST_MESSAGE_REGISTERS || wants_caps {
+        match (from.ipc_buffer(false), to.ipc_buffer(true)) {
+            (Some(source), Some(target)) => {
+                for index in FAST_MESSAGE_REGISTERS..length {
+                    target[IPC_BUFFER_MSG_WORD + index].set(source[IPC_BUFFER_MSG_WORD + index].get());
+                }
+                if wants_caps {
+                    (caps, unwrapped) =
+                        transfer_caps(from, source, info.extra_caps(), endpoint, to, target);
+                }
+            }
+            _ => length = length.min(FAST_MESSAGE_REGISTERS),
+        }
+    }
+    to.context.set(Register::Rsi, MessageInfo::new(info.label(), unwrapped, caps, length).0);
+    tcb::set_badge(to, badge);
+}
+
+/// Slots of the extra capabilities that a thread offers; None if one cannot be found.
+pub fn extra_caps(
+    thread: TcbPtr,
+    buffer: Buffer,
+    count: usize,
+) -> Result<[Option<KernelPtr<Slot>>; MSG_MAX_EXTRA_CAPS], (u64, crate::error::LookupFailure)> {
+    let mut slots = [None; MSG_MAX_EXTRA_CAPS];
+    for (index, slot) in slots.iter_mut().enumerate().take(count) {
+        let cptr = buffer[IPC_BUFFER_CAPS_WORD + index].get();
+        *slot = Some(lookup::thread_slot(&thread, cptr).map_err(|failure| (cptr, failure))?);
+    }
+    Ok(slots)
+}
+
+/// Transfers capabilities; returns how many were handled and which of them arrived as badges.
+fn transfer_caps(
+    from: TcbPtr,
+    source: Buffer,
+    count: usize,
+    endpoint: Option<KernelPtr<Endpoint>>,
+    to: TcbPtr,
+    target: Buffer,
+) -> (usize, u64) {
+    let Ok(slots) = extra_caps(from, source, count) else { return (0, 0) };
+    let mut unwrapped = 0;
+    let mut receive_slot = find_receive_slot(to, target);
+    for (index, slot) in slots.into_iter().take(count).enumerate() {
+        let Some(slot) = slot else { return (index, unwrapped) };
+        let cap = slot.cap();
+        if let Cap::Endpoint(offered) = cap
+            && Some(offered.object) == endpoint
+        {
+            target[IPC_BUFFER_CAPS_WORD + index].set(offered.badge);
+            unwrapped |= 1 << index;
+            continue;
+        }
+        let (Some(free), Ok(derived)) = (receive_slot, derive::derive(slot, cap)) else {
+            return (index, unwrapped);
+        };
+        if derived.is_null() {
+            return (index, unwrapped);
+        }
+        derive::insert_derived(free, derived, slot);
+        receive_slot = None;
+    }
+    (count, unwrapped)
+}
+
+/// The empty slot in which a thread wants to receive a capability.
+fn find_receive_slot(thread: TcbPtr, buffer: Buffer) -> Option<KernelPtr<Slot>> {
+    let [cnode, index, depth] = [0, 1, 2].map(|word| buffer[IPC_BUFFER_RECEIVE_WORD + word].get());
+    let root = lookup::thread_slot(&thread, cnode).ok()?.cap();
+    lookup::empty_slot(&root, index, depth).ok()
+}

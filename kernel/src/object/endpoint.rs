@@ -1,0 +1,213 @@
+//! Endpoints: synchronous messages (abi.md 9.3).
+use sel_abi::{CapRights, Register};
+
+use super::reply::{self, Reply};
+use super::sched_context;
+use super::tcb::{self, SendMode, TcbPtr, ThreadState};
+use super::notification;
+use crate::addr::KernelPtr;
+use crate::cap::EndpointCap;
+use crate::fault::{self, Fault};
+use crate::ipc::{self, transfer};
+use crate::queue::Queue;
+use crate::state::Kernel;
+
+/// Retyped, zeroed memory of 16 bytes: the threads that wait, all senders or all receivers, highest priority first.
+#[repr(C)]
+pub struct Endpoint {
+    /// Who waits.
+    pub queue: Queue<TcbPtr>,
+}
+
+const _: () = assert!(size_of::<Endpoint>() == 16);
+
+impl SendMode {
+    /// How a thread sends through a capability.
+    #[inline]
+    pub fn of(cap: &EndpointCap, is_call: bool) -> Self {
+        SendMode {
+            badge: cap.badge,
+            can_grant: cap.rights.contains(CapRights::GRANT),
+            can_grant_reply: cap.rights.contains(CapRights::GRANT_REPLY),
+            is_call,
+        }
+    }
+
+    fn may_be_answered(&self) -> bool {
+        self.can_grant || self.can_grant_reply
+    }
+}
+
+impl Endpoint {
+    fn first_receiver(&self) -> Option<(TcbPtr, Option<KernelPtr<Reply>>)> {
+        let first = self.queue.first()?;
+        match first.state.get() {
+            ThreadState::BlockedOnReceive { reply, .. } => Some((first, reply)),
+            _ => None,
+        }
+    }
+
+    fn first_sender(&self) -> Option<(TcbPtr, SendMode)> {
+        let first = self.queue.first()?;
+        match first.state.get() {
+            ThreadState::BlockedOnSend { send, .. } => Some((first, send)),
+            _ => None,
+        }
+    }
+}
+
+/// Sends the message of `sender`, or its fault. Without a receiver the sender waits (`blocking`) or nothing happens.
+pub fn send(
+    k: &mut Kernel,
+    sender: TcbPtr,
+    endpoint: KernelPtr<Endpoint>,
+    mode: SendMode,
+    blocking: bool,
+    may_donate: bool,
+) {
+    let Some((receiver, reply)) = endpoint.first_receiver() else {
+        if blocking {
+            tcb::set_state(k, sender, ThreadState::BlockedOnSend { endpoint, send: mode });
+            endpoint.queue.insert(sender, ipc::goes_before);
+        }
+        return;
+    };
+    endpoint.queue.remove(receiver);
+    deliver(sender, &mode, endpoint, receiver);
+    if let Some(reply) = reply {
+        reply.thread.set(None);
+    }
+    tcb::set_state(k, receiver, ThreadState::Running);
+    if mode.is_call {
+        answerable(k, sender, receiver, reply, &mode, may_donate);
+    } else if may_donate
+        && receiver.sched_context.get().is_none()
+        && let Some(context) = sender.sched_context.get()
+    {
+        sched_context::donate(k, context, receiver);
+    }
+    if let Some(context) = receiver.sched_context.get() {
+        context.woken(k);
+    }
+    k.possible_switch_to(receiver);
+}
+
+/// The sender of a call or fault waits for the answer, or stops if there can be none.
+fn answerable(
+    k: &mut Kernel,
+    sender: TcbPtr,
+    receiver: TcbPtr,
+    reply: Option<KernelPtr<Reply>>,
+    mode: &SendMode,
+    may_donate: bool,
+) {
+    match reply {
+        Some(reply) if mode.may_be_answered() => reply::push(k, sender, receiver, reply, may_donate),
+        _ => tcb::set_state(k, sender, ThreadState::Inactive),
+    }
+}
+
+/// Puts the sender's message or fault into the receiver's registers and buffer.
+fn deliver(sender: TcbPtr, mode: &SendMode, endpoint: KernelPtr<Endpoint>, receiver: TcbPtr) {
+    match sender.fault.get() {
+        Fault::None => transfer::message(sender, Some(endpoint), mode.badge, mode.can_grant, receiver),
+        fault => {
+            let info = fault::write_message(&fault, sender, receiver);
+            receiver.context.set(Register::Rsi, info.0);
+            tcb::set_badge(receiver, mode.badge);
+        }
+    }
+}
+
+/// Receives a message, or a signal of the bound notification. Without either the thread waits (`blocking`) or gets
+/// badge 0.
+pub fn receive(
+    k: &mut Kernel,
+    thread: TcbPtr,
+    endpoint: KernelPtr<Endpoint>,
+    reply: Option<KernelPtr<Reply>>,
+    blocking: bool,
+) {
+    if let Some(reply) = reply
+        && let Some(user) = reply.thread.get()
+        && user != thread
+    {
+        ipc::cancel(k, user);
+        tcb::set_state(k, user, ThreadState::Inactive);
+    }
+    if let Some(bound) = thread.bound_notification.get() {
+        if bound.is_active() {
+            notification::take_signal(k, bound, thread);
+            return;
+        }
+        if blocking {
+            notification::take_back_context(k, bound, thread);
+        }
+    }
+    let Some((sender, mode)) = endpoint.first_sender() else {
+        if blocking {
+            tcb::set_state(k, thread, ThreadState::BlockedOnReceive { endpoint, reply });
+            if let Some(reply) = reply {
+                reply.thread.set(Some(thread));
+            }
+            endpoint.queue.insert(thread, ipc::goes_before);
+        } else {
+            tcb::set_badge(thread, 0);
+        }
+        return;
+    };
+    endpoint.queue.remove(sender);
+    deliver(sender, &mode, endpoint, thread);
+    if mode.is_call {
+        let may_donate = !matches!(sender.fault.get(), Fault::Timeout { .. });
+        answerable(k, sender, thread, reply, &mode, may_donate);
+    } else {
+        tcb::set_state(k, sender, ThreadState::Running);
+        if let Some(context) = sender.sched_context.get() {
+            context.woken(k);
+        }
+        k.possible_switch_to(sender);
+    }
+    if let Some(context) = thread.sched_context.get() {
+        context.woken(k);
+    }
+}
+
+/// Restarts every sender with this badge (CNode_CancelBadgedSends); one that waits because of a fault stops.
+pub fn cancel_badged_sends(k: &mut Kernel, endpoint: KernelPtr<Endpoint>, badge: u64) {
+    let mut next = endpoint.queue.first();
+    while let Some(thread) = next {
+        next = Queue::next(thread);
+        if let ThreadState::BlockedOnSend { send, .. } = thread.state.get()
+            && send.badge == badge
+        {
+            endpoint.queue.remove(thread);
+            restart_waiter(k, thread);
+        }
+    }
+}
+
+/// A waiting thread, out of its queue already, executes its system call again, or stops if a fault made it wait.
+fn restart_waiter(k: &mut Kernel, thread: TcbPtr) {
+    if thread.fault.get() == Fault::None {
+        tcb::set_state(k, thread, ThreadState::Restart);
+        if let Some(context) = thread.sched_context.get() {
+            context.woken(k);
+        }
+        ipc::wake(k, thread);
+    } else {
+        thread.fault.set(Fault::None);
+        tcb::set_state(k, thread, ThreadState::Inactive);
+    }
+}
+
+/// Destroys an endpoint: who waits restarts.
+pub fn destroy(k: &mut Kernel, endpoint: KernelPtr<Endpoint>) {
+    while let Some(thread) = endpoint.queue.pop_first() {
+        if let ThreadState::BlockedOnReceive { reply: Some(reply), .. } = thread.state.get() {
+            reply.thread.set(None);
+        }
+        restart_waiter(k, thread);
+    }
+}
+

@@ -1,0 +1,384 @@
+//! Threads.
+use core::cell::Cell;
+
+use sel_abi::{CapRights, LookupFailureKind, Register, TCB_SLOTS};
+
+use super::endpoint::Endpoint;
+use super::notification::Notification;
+use super::reply::Reply;
+use super::sched_context::SchedContext;
+use crate::addr::{KernelPtr, PhysAddr};
+use crate::arch::{self, Context, FpuState};
+use crate::cap::{Cap, Slot, delete};
+use crate::error::LookupFailure;
+use crate::fault::Fault;
+use crate::queue::{Links, Node};
+use crate::state::Kernel;
+use crate::{ipc, sched};
+
+/// A pointer to a thread.
+pub type TcbPtr = KernelPtr<Tcb>;
+
+/// Bytes of a TCB object.
+pub const TCB_BYTES: u64 = 1 << 11;
+
+/// Bytes of a thread's name, terminator excluded.
+pub const NAME_BYTES: usize = 32;
+
+/// What a thread is doing (abi.md 9.1). Zeroed memory is an inactive thread.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u64)]
+pub enum ThreadState {
+    /// Stopped.
+    Inactive = 0,
+    /// Runs when it is scheduled.
+    Running,
+    /// Executes the interrupted instruction again when it is scheduled.
+    Restart,
+    /// Waits for a message.
+    BlockedOnReceive {
+        /// Where.
+        endpoint: KernelPtr<Endpoint>,
+        /// The reply object it brought along; the object points back.
+        reply: Option<KernelPtr<Reply>>,
+    },
+    /// Waits for a receiver.
+    BlockedOnSend {
+        /// Where.
+        endpoint: KernelPtr<Endpoint>,
+        /// How it sends.
+        send: SendMode,
+    },
+    /// Waits for a reply.
+    BlockedOnReply {
+        /// The object through which it will be answered.
+        reply: KernelPtr<Reply>,
+    },
+    /// Waits for a signal.
+    BlockedOnNotification {
+        /// Where.
+        notification: KernelPtr<Notification>,
+    },
+}
+
+/// The capability through which a thread sends, and what for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SendMode {
+    /// Badge of the capability.
+    pub badge: u64,
+    /// It may pass capabilities.
+    pub can_grant: bool,
+    /// The receiver may reply.
+    pub can_grant_reply: bool,
+    /// A reply is expected.
+    pub is_call: bool,
+}
+
+/// Which queue a thread's links are in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub enum Queued {
+    /// None, or the wait queue that its state names.
+    No = 0,
+    /// The ready queue of its domain and priority.
+    Ready,
+    /// The release queue: its budget is used up.
+    Release,
+}
+
+/// A thread: retyped, zeroed memory of 2 KiB.
+#[repr(C, align(64))]
+pub struct Tcb {
+    /// Capabilities: CSpace root, VSpace root, IPC buffer frame, fault handler, timeout handler.
+    slots: [Slot; TCB_SLOTS],
+    /// Saved registers.
+    pub context: Context,
+    /// Saved FPU registers.
+    pub fpu: FpuState,
+    /// What it is doing.
+    pub state: Cell<ThreadState>,
+    /// Why it stopped, until the handler answers.
+    pub fault: Cell<Fault>,
+    /// Links of a wait queue or the release queue; ready queues use `ready_next` and `ready_previous`.
+    pub links: Links<TcbPtr>,
+    /// The next thread of the ready queue.
+    pub ready_next: Cell<Option<TcbPtr>>,
+    /// The thread before this one in the ready queue.
+    pub ready_previous: Cell<Option<TcbPtr>>,
+    /// Processor time to run on.
+    pub sched_context: Cell<Option<KernelPtr<SchedContext>>>,
+    /// The scheduling context that this thread yielded to, until it runs again.
+    pub yield_to: Cell<Option<KernelPtr<SchedContext>>>,
+    /// The notification that this thread receives through any endpoint.
+    pub bound_notification: Cell<Option<KernelPtr<Notification>>>,
+    /// User address of the IPC buffer, 0 = none.
+    pub ipc_buffer_address: Cell<u64>,
+    /// Priority.
+    pub priority: Cell<u8>,
+    /// Greatest priority that this thread may give.
+    pub mcp: Cell<u8>,
+    /// Domain.
+    pub domain: Cell<u8>,
+    /// Which queue the links are in.
+    pub queued: Cell<Queued>,
+    /// TCB_SetFlags.
+    pub flags: Cell<u64>,
+    /// Name for debug output, NUL-padded.
+    pub name: [Cell<u8>; NAME_BYTES],
+}
+
+const _: () = assert!(size_of::<Tcb>() as u64 <= TCB_BYTES);
+const _: () = assert!(core::mem::offset_of!(Tcb, slots) == 0);
+
+impl Node for TcbPtr {
+    #[inline]
+    fn links(&self) -> &Links<TcbPtr> {
+        &self.get().links
+    }
+}
+
+impl Tcb {
+    /// CSpace root.
+    #[inline]
+    pub fn cspace(&self) -> &Slot {
+        &self.slots[0]
+    }
+
+    /// VSpace root.
+    #[inline]
+    pub fn vspace(&self) -> &Slot {
+        &self.slots[1]
+    }
+
+    /// IPC buffer frame.
+    #[inline]
+    pub fn buffer(&self) -> &Slot {
+        &self.slots[2]
+    }
+
+    /// Fault handler.
+    #[inline]
+    pub fn fault_handler(&self) -> &Slot {
+        &self.slots[3]
+    }
+
+    /// Timeout handler.
+    #[inline]
+    pub fn timeout_handler(&self) -> &Slot {
+        &self.slots[4]
+    }
+
+    /// Running or Restart.
+    #[inline]
+    pub fn is_runnable(&self) -> bool {
+        matches!(self.state.get(), ThreadState::Running | ThreadState::Restart)
+    }
+
+    /// Runnable, with a configured scheduling context whose budget is not used up (abi.md 9.1).
+    #[inline]
+    pub fn is_schedulable(&self) -> bool {
+        self.is_runnable()
+            && self.queued.get() != Queued::Release
+            && self.sched_context.get().is_some_and(|context| context.is_active())
+    }
+
+    /// Stopped: inactive or blocked on anything.
+    pub fn is_stopped(&self) -> bool {
+        !self.is_runnable()
+    }
+
+    /// Blocked on an endpoint, a reply or a notification.
+    pub fn is_blocked(&self) -> bool {
+        self.is_stopped() && self.state.get() != ThreadState::Inactive
+    }
+
+    /// The FPU must not be used.
+    #[inline]
+    pub fn fpu_disabled(&self) -> bool {
+        self.flags.get() & sel_abi::TCB_FLAG_FPU_DISABLED != 0
+    }
+
+    /// The kernel's view of the IPC buffer, as 128 words; None if there is none that may be read (`write` false) or
+    /// written (`write` true), abi.md 2.7.
+    pub fn ipc_buffer(&self, write: bool) -> Option<&'static [Cell<u64>; 128]> {
+        let address = self.ipc_buffer_address.get();
+        let Cap::Frame(frame) = self.buffer().cap() else { return None };
+        let needed = if write { CapRights::READ_WRITE } else { CapRights::READ };
+        if address == 0 || frame.device || !frame.rights.contains(needed) {
+            return None;
+        }
+        let offset = address & ((1 << frame.size.bits()) - 1);
+        // SAFETY: the frame is RAM that the capability keeps from being reused; the buffer address is a multiple of its
+        // size (checked when it was set), so all of it lies inside the frame. Users may write it at any time, as into
+        // the cells that it is read as.
+        Some(unsafe { KernelPtr::<[Cell<u64>; 128]>::from_phys(PhysAddr(frame.base.0 + offset)) }.get())
+    }
+
+    /// The name, as far as it is text.
+    pub fn name_text<'a>(&self, buffer: &'a mut [u8; NAME_BYTES]) -> &'a str {
+        for (byte, cell) in buffer.iter_mut().zip(&self.name) {
+            *byte = cell.get();
+        }
+        let length = buffer.iter().position(|&byte| byte == 0).unwrap_or(NAME_BYTES);
+        core::str::from_utf8(&buffer[..length]).unwrap_or("?")
+    }
+
+    /// Sets the name, cut to what fits.
+    pub fn set_name(&self, name: &[u8]) {
+        for (index, cell) in self.name.iter().enumerate() {
+            cell.set(name.get(index).copied().unwrap_or(0));
+        }
+    }
+
+    /// The failure words of a fault's lookup, for diagnostics.
+    pub fn lookup_failure(&self) -> Option<(LookupFailureKind, LookupFailure)> {
+        match self.fault.get() {
+            Fault::Cap { failure, .. } => {
+                LookupFailureKind::from_raw(failure.words().0[0]).map(|kind| (kind, failure))
+            }
+            _ => None,
+        }
+    }
+}
+
+impl TcbPtr {
+    /// The first of the five slots, which a zombie counts down.
+    #[inline]
+    pub fn first_slot(self) -> KernelPtr<Slot> {
+        // SAFETY: the slots stand at the start of the TCB.
+        unsafe { self.cast() }
+    }
+
+    /// One of the five slots, as a place in the derivation tree.
+    pub fn slot_ptr(self, slot: TcbSlot) -> KernelPtr<Slot> {
+        // SAFETY: there are five slots, and the enum has no more values.
+        unsafe { self.first_slot().element(slot as usize) }
+    }
+}
+
+/// The capabilities of a thread.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum TcbSlot {
+    /// CSpace root.
+    CSpace = 0,
+    /// VSpace root.
+    VSpace = 1,
+    /// IPC buffer frame.
+    Buffer = 2,
+    /// Fault handler.
+    FaultHandler = 3,
+    /// Timeout handler.
+    TimeoutHandler = 4,
+}
+
+/// Makes zeroed memory a thread (abi.md 7.2).
+pub fn init(k: &Kernel, tcb: TcbPtr) {
+    tcb.context.init();
+    arch::fpu_init(&tcb.fpu);
+    tcb.state.set(ThreadState::Inactive);
+    tcb.fault.set(Fault::None);
+    tcb.domain.set(k.sched.domain());
+    if let Some(creator) = k.current {
+        let mut buffer = [0; NAME_BYTES];
+        let creator = creator.name_text(&mut buffer);
+        let mut name = [0; NAME_BYTES];
+        let text = [b"child of: '".as_slice(), creator.as_bytes(), b"'"];
+        for (to, from) in name.iter_mut().zip(text.into_iter().flatten()) {
+            *to = *from;
+        }
+        tcb.set_name(&name);
+    }
+}
+
+/// Stops a thread; it continues behind the system call it was in, or executes it again if it was blocked (abi.md 9.2).
+pub fn suspend(k: &mut Kernel, tcb: TcbPtr) {
+    ipc::cancel(k, tcb);
+    sched::complete_yield_to_of(k, tcb);
+    if tcb.state.get() == ThreadState::Running {
+        tcb.context.commit();
+    }
+    set_state(k, tcb, ThreadState::Inactive);
+    k.dequeue(tcb);
+}
+
+/// Starts a stopped thread at its restart address (abi.md 9.2).
+pub fn resume(k: &mut Kernel, tcb: TcbPtr) {
+    if tcb.is_runnable() {
+        return;
+    }
+    ipc::cancel(k, tcb);
+    set_state(k, tcb, ThreadState::Restart);
+    let Some(context) = tcb.sched_context.get() else { return };
+    if context.is_active() {
+        context.woken(k);
+        if context.is_ready(k.now) && context.is_sufficient(k, 0) {
+            k.possible_switch_to(tcb);
+        } else {
+            k.postpone(context);
+        }
+    }
+}
+
+/// Changes the state; the scheduler looks again if the running thread can no longer run.
+pub fn set_state(k: &mut Kernel, tcb: TcbPtr, state: ThreadState) {
+    tcb.state.set(state);
+    if k.current == Some(tcb) && !tcb.is_schedulable() {
+        k.reschedule();
+    }
+}
+
+/// Sets the priority and puts the thread where it belongs now (abi.md 7.3).
+pub fn set_priority(k: &mut Kernel, tcb: TcbPtr, priority: u8) {
+    match tcb.state.get() {
+        ThreadState::BlockedOnReceive { endpoint, .. } | ThreadState::BlockedOnSend { endpoint, .. } => {
+            endpoint.queue.remove(tcb);
+            tcb.priority.set(priority);
+            endpoint.queue.insert(tcb, ipc::goes_before);
+        }
+        ThreadState::BlockedOnNotification { notification } => {
+            notification.queue.remove(tcb);
+            tcb.priority.set(priority);
+            notification.queue.insert(tcb, ipc::goes_before);
+        }
+        _ => {
+            let ready = tcb.queued.get() == Queued::Ready;
+            if ready {
+                k.dequeue(tcb);
+            }
+            tcb.priority.set(priority);
+            if ready || (k.current == Some(tcb) && tcb.is_runnable()) {
+                if k.current != Some(tcb) {
+                    k.enqueue_head(tcb);
+                }
+                k.reschedule();
+            }
+        }
+    }
+}
+
+/// Destroys a thread except for its slots (abi.md 9.5).
+pub fn destroy(k: &mut Kernel, tcb: TcbPtr) {
+    super::notification::unbind_thread(tcb);
+    if let Some(context) = tcb.sched_context.get() {
+        super::sched_context::complete_yield_from(k, context);
+        super::sched_context::unbind_thread(k, context);
+    }
+    suspend(k, tcb);
+    k.fpu_forget(tcb);
+}
+
+/// Replaces one of the thread's capabilities by a copy of the one in `source`. The old one must be short to delete.
+pub fn install(k: &mut Kernel, tcb: TcbPtr, which: TcbSlot, cap: Cap, source: KernelPtr<Slot>) {
+    let slot = tcb.slot_ptr(which);
+    delete::delete_short(k, slot);
+    // The source may have been deleted by that, with the thread's last hold on it.
+    if !cap.is_null() && crate::cap::derivation::same_object(&source.cap(), &cap) {
+        crate::cap::derive::insert_derived(slot, cap, source);
+    }
+}
+
+/// The registers that carry a received message are those of `tcb`; a received badge goes to `rdi`.
+#[inline]
+pub fn set_badge(tcb: TcbPtr, badge: u64) {
+    tcb.context.set(Register::Rdi, badge);
+}

@@ -1,0 +1,204 @@
+//! Untyped memory: what all objects are made of (abi.md 7.2).
+//!
+//! Invariant: the memory of a non-device untyped from its watermark up is zero. So objects are made from zeroed memory.
+use core::cell::Cell;
+
+use sel_abi::{
+    CapRights, Label, MAX_UNTYPED_BITS, ObjectType, RETYPE_MAX_OBJECTS,
+};
+
+use super::tcb;
+use crate::addr::{KernelPtr, PhysAddr};
+use crate::arch;
+use crate::cap::{
+    CNodeCap, Cap, EndpointCap, FrameCap, FrameSize, NotificationCap, Pml4Cap, ReplyCap, SchedContextCap,
+    Slot, TableCap, TableLevel, UntypedCap, derivation, lookup,
+};
+use crate::error::{LookupFailure, Preempted, Stop, SyscallError};
+use crate::invoke::{Done, Invocation};
+use crate::state::Kernel;
+
+/// Bytes cleared between two preemption points.
+const RESET_CHUNK_BYTES: u64 = 256;
+
+/// A retype whose arguments were checked.
+struct Retype {
+    object: ObjectType,
+    size_bits: u64,
+    node: CNodeCap,
+    offset: u64,
+    count: u64,
+}
+
+impl Retype {
+    fn object_bits(&self) -> u64 {
+        self.object.object_bits(self.size_bits)
+    }
+
+    fn slots(&self) -> impl Iterator<Item = KernelPtr<Slot>> {
+        (self.offset..self.offset + self.count).filter_map(|index| self.node.slot(index))
+    }
+}
+
+/// Decodes an invocation of an untyped capability.
+pub fn invoke(k: &mut Kernel, untyped: UntypedCap, call: &Invocation) -> Result<Done, Stop> {
+    if call.label() != Some(Label::UntypedRetype) {
+        return Err(SyscallError::IllegalOperation.into());
+    }
+    let retype = decode(call)?;
+    let reset = !derivation::has_children(call.slot);
+    let start = if reset { 0 } else { untyped.watermark };
+    let free = untyped.size() - start;
+    if (free >> retype.object_bits()) < retype.count {
+        return Err(SyscallError::NotEnoughMemory(free).into());
+    }
+    if untyped.device && !retype.object.from_device() {
+        return Err(SyscallError::InvalidArgument(1).into());
+    }
+    if reset && untyped.watermark != 0 {
+        clear(k, call.slot, untyped)?;
+    }
+    perform(k, call.slot, untyped, start, &retype);
+    Ok(Done::Nothing)
+}
+
+fn decode(call: &Invocation) -> Result<Retype, SyscallError> {
+    call.need_words(6)?;
+    let root = call.extra_cap(0)?;
+    let [kind, size_bits, node_index, node_depth, offset, count] =
+        [0, 1, 2, 3, 4, 5].map(|index| call.word(index));
+    let object = ObjectType::from_raw(kind).ok_or(SyscallError::InvalidArgument(0))?;
+    if size_bits >= sel_abi::WORD_BITS || object.object_bits(size_bits) > MAX_UNTYPED_BITS {
+        return Err(SyscallError::RangeError { min: 0, max: MAX_UNTYPED_BITS });
+    }
+    if size_bits < object.min_size_bits() {
+        return Err(SyscallError::InvalidArgument(1));
+    }
+    let node = if node_depth == 0 {
+        root
+    } else {
+        lookup::target_slot(&root, node_index, node_depth, false)?.cap()
+    };
+    let Cap::CNode(node) = node else {
+        return Err(SyscallError::destination(LookupFailure::MissingCapability { bits_left: node_depth }));
+    };
+    let slots = node.slot_count();
+    if offset > slots - 1 {
+        return Err(SyscallError::RangeError { min: 0, max: slots - 1 });
+    }
+    if !(1..=RETYPE_MAX_OBJECTS).contains(&count) {
+        return Err(SyscallError::RangeError { min: 1, max: RETYPE_MAX_OBJECTS });
+    }
+    if count > slots - offset {
+        return Err(SyscallError::RangeError { min: 1, max: slots - offset });
+    }
+    let retype = Retype { object, size_bits, node, offset, count };
+    if retype.slots().any(|slot| !slot.is_empty()) {
+        return Err(SyscallError::DeleteFirst);
+    }
+    Ok(retype)
+}
+
+/// Clears the memory below the watermark, from the end, and lowers the watermark as it goes.
+fn clear(k: &mut Kernel, slot: KernelPtr<Slot>, untyped: UntypedCap) -> Result<(), Preempted> {
+    let mut untyped = untyped;
+    while untyped.watermark > 0 {
+        let from = if untyped.device {
+            0
+        } else {
+            let from = (untyped.watermark - 1) & !(RESET_CHUNK_BYTES - 1);
+            zero(PhysAddr(untyped.base.0 + from), untyped.watermark - from);
+            from
+        };
+        untyped.watermark = from;
+        slot.set_cap(Cap::Untyped(untyped));
+        k.preemption_point()?;
+    }
+    Ok(())
+}
+
+/// Clears memory that no object lives in; `bytes` is a multiple of 16, as is every untyped.
+fn zero(start: PhysAddr, bytes: u64) {
+    // SAFETY: the memory is RAM below an untyped capability without children, so no object lives there and the direct
+    // map covers it; cells of words may alias whatever a user still has mapped (nothing: frames are children, too).
+    let words = unsafe {
+        let first = KernelPtr::<Cell<u64>>::from_phys(start);
+        core::slice::from_raw_parts(first.get(), bytes as usize / 8)
+    };
+    for word in words {
+        word.set(0);
+    }
+}
+
+fn perform(k: &mut Kernel, parent: KernelPtr<Slot>, untyped: UntypedCap, start: u64, retype: &Retype) {
+    let size = 1 << retype.object_bits();
+    let first = start.next_multiple_of(size);
+    let used = first + size * retype.count;
+    parent.set_cap(Cap::Untyped(UntypedCap { watermark: used, ..untyped }));
+    for (index, slot) in (0..).zip(retype.slots()) {
+        let base = PhysAddr(untyped.base.0 + first + index * size);
+        // SAFETY: the memory was free and is zero; it belongs to the new object from here on.
+        let cap = unsafe { create(k, retype, base, untyped.device) };
+        derivation::insert(slot, cap, parent, true);
+    }
+}
+
+/// Makes one object and the first capability to it.
+///
+/// # Safety
+/// The memory at `base` is free, aligned to the object's size and, unless it is a device's, zero.
+unsafe fn create(k: &mut Kernel, retype: &Retype, base: PhysAddr, device: bool) -> Cap {
+    let frame = |size| {
+        Cap::Frame(FrameCap { base, size, rights: CapRights::READ_WRITE, device, mapping: None })
+    };
+    // SAFETY: the caller's promise; zeroed memory is a valid value of each of the types.
+    unsafe {
+        let table =
+            |level| Cap::Table(TableCap { object: KernelPtr::from_phys(base), level, mapping: None });
+        match retype.object {
+            ObjectType::Untyped => Cap::Untyped(UntypedCap {
+                base,
+                size_bits: retype.size_bits as u8,
+                device,
+                watermark: 0,
+            }),
+            ObjectType::Tcb => {
+                let thread = KernelPtr::from_phys(base);
+                tcb::init(k, thread);
+                Cap::Tcb(thread)
+            }
+            ObjectType::Endpoint => Cap::Endpoint(EndpointCap {
+                object: KernelPtr::from_phys(base),
+                badge: 0,
+                rights: CapRights::ALL,
+            }),
+            ObjectType::Notification => Cap::Notification(NotificationCap {
+                object: KernelPtr::from_phys(base),
+                badge: 0,
+                rights: CapRights::READ_WRITE,
+            }),
+            ObjectType::CapTable => Cap::CNode(CNodeCap {
+                slots: KernelPtr::from_phys(base),
+                radix: retype.size_bits as u8,
+                guard: 0,
+                guard_bits: 0,
+            }),
+            ObjectType::SchedContext => Cap::SchedContext(SchedContextCap {
+                object: KernelPtr::from_phys(base),
+                size_bits: retype.size_bits as u8,
+            }),
+            ObjectType::Reply => Cap::Reply(ReplyCap { object: KernelPtr::from_phys(base), can_grant: true }),
+            ObjectType::Pml4 => {
+                let object = KernelPtr::from_phys(base);
+                arch::fill_kernel_half(object);
+                Cap::Pml4(Pml4Cap { object, asid: None })
+            }
+            ObjectType::Pdpt => table(TableLevel::Pdpt),
+            ObjectType::PageDirectory => table(TableLevel::PageDirectory),
+            ObjectType::PageTable => table(TableLevel::PageTable),
+            ObjectType::Page => frame(FrameSize::Small),
+            ObjectType::LargePage => frame(FrameSize::Large),
+            ObjectType::HugePage => frame(FrameSize::Huge),
+        }
+    }
+}

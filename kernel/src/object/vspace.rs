@@ -1,0 +1,96 @@
+//! Address spaces: walking and changing the four levels of tables (abi.md 7.8).
+use core::cell::Cell;
+
+use super::asid::Asid;
+use crate::addr::{KernelPtr, VirtAddr};
+use crate::arch::{self, pte::Entry, pte::PageTable};
+use crate::cap::{FrameCap, FrameSize, Mapping, TableCap, TableLevel};
+use crate::error::LookupFailure;
+use crate::state::Kernel;
+
+/// A pointer to one paging entry.
+pub type EntryRef = &'static Cell<Entry>;
+
+/// Why the entry for a page or table could not be reached.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct MissingTable {
+    /// log2 of the span of the table that is missing: 39, 30 or 21.
+    pub span_bits: u64,
+}
+
+impl From<MissingTable> for LookupFailure {
+    fn from(missing: MissingTable) -> Self {
+        LookupFailure::MissingCapability { bits_left: missing.span_bits }
+    }
+}
+
+/// The entry of `table` that covers `vaddr` with 2^`bits` bytes an entry.
+fn entry(table: KernelPtr<PageTable>, vaddr: VirtAddr, bits: u64) -> EntryRef {
+    &table.get().entries[(vaddr.0 >> bits) as usize & 511]
+}
+
+/// The entry that maps 2^`bits` bytes at `vaddr`: 12, 21 and 30 for pages, or 21, 30 and 39 for tables.
+pub fn find_entry(root: KernelPtr<PageTable>, vaddr: VirtAddr, bits: u64) -> Result<EntryRef, MissingTable> {
+    let mut table = root;
+    let mut level = 39;
+    while level > bits {
+        let next = entry(table, vaddr, level).get();
+        if !next.is_present() || (level < 39 && next.is_large()) {
+            return Err(MissingTable { span_bits: level });
+        }
+        // SAFETY: present entries without the large bit were made by mapping a table, whose capability removes the
+        // entry before its memory is reused.
+        table = unsafe { KernelPtr::from_phys(next.address()) };
+        level -= 9;
+    }
+    Ok(entry(table, vaddr, level))
+}
+
+fn root(k: &Kernel, asid: Asid) -> Option<KernelPtr<PageTable>> {
+    k.asids.find(asid)
+}
+
+/// True if the entry maps this frame.
+fn maps_frame(entry: Entry, frame: &FrameCap) -> bool {
+    entry.is_present()
+        && entry.page_address(frame.size.bits()) == frame.base
+        && (frame.size == FrameSize::Small || entry.is_large())
+}
+
+/// Removes the mapping that a frame capability made, if it is still there.
+pub fn forget_frame(k: &Kernel, frame: &FrameCap) {
+    let Some(Mapping { asid, vaddr }) = frame.mapping else { return };
+    let Some(root) = root(k, asid) else { return };
+    if let Ok(entry) = find_entry(root, vaddr, frame.size.bits())
+        && maps_frame(entry.get(), frame)
+    {
+        entry.set(Entry::EMPTY);
+        arch::flush_page(vaddr.0);
+    }
+}
+
+/// Removes the entry that leads to a table, if it is still there.
+pub fn unmap_table(k: &Kernel, table: &TableCap) {
+    let Some(Mapping { asid, vaddr }) = table.mapping else { return };
+    let Some(root) = root(k, asid) else { return };
+    let bits = match table.level {
+        TableLevel::PageTable => 21,
+        TableLevel::PageDirectory => 30,
+        TableLevel::Pdpt => 39,
+    };
+    if let Ok(entry) = find_entry(root, vaddr, bits) {
+        let held = entry.get();
+        let large = bits < 39 && held.is_large();
+        if held.is_present() && !large && held.address() == table.object.phys() {
+            entry.set(Entry::EMPTY);
+            arch::flush_all();
+        }
+    }
+}
+
+/// Empties a table, so that the levels below are forgotten.
+pub fn clear_table(table: KernelPtr<PageTable>) {
+    for entry in &table.get().entries {
+        entry.set(Entry::EMPTY);
+    }
+}

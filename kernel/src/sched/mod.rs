@@ -1,0 +1,408 @@
+//! Scheduling: who runs next, on whose time, and when the timer must fire (abi.md 9.7).
+//!
+//! The current thread is in no queue while it runs. Whatever a kernel entry does is collected in [`Action`]; the
+//! decision is made once, in [`Kernel::schedule`], before the kernel is left.
+
+mod dump;
+pub mod ready;
+pub mod refill;
+
+use crate::addr::KernelPtr;
+use crate::arch;
+use crate::object::sched_context::{self, SchedContext};
+use crate::object::tcb::{Queued, TcbPtr, ThreadState};
+use crate::object::{asid, notification};
+use crate::queue::Queue;
+use crate::state::Kernel;
+use ready::ReadyQueues;
+
+pub use sched_context::complete_yield_to_of;
+
+/// What the scheduler has to do at the end of this kernel entry.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Action {
+    /// The current thread goes on.
+    Continue,
+    /// One thread was woken and may take over.
+    SwitchTo(TcbPtr),
+    /// Choose among all.
+    Choose,
+}
+
+/// The queues.
+pub struct Scheduler {
+    /// Threads that can run.
+    pub ready: ReadyQueues,
+    /// Threads whose budget comes back later, earliest first.
+    pub release: Queue<TcbPtr>,
+    /// Domain whose threads run now.
+    current_domain: u8,
+}
+
+impl Scheduler {
+    /// Nothing to run.
+    pub const fn new() -> Self {
+        Scheduler { ready: ReadyQueues::new(), release: Queue::new(), current_domain: 0 }
+    }
+
+    /// The domain whose threads run now.
+    #[inline]
+    pub fn domain(&self) -> u8 {
+        self.current_domain
+    }
+
+    /// Lets the threads of another domain run.
+    pub fn set_domain(&mut self, domain: u8) {
+        self.current_domain = domain;
+    }
+}
+
+impl Default for Scheduler {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Release order: earlier replenishment first.
+fn released_before(a: TcbPtr, b: TcbPtr) -> bool {
+    release_time(a) < release_time(b)
+}
+
+fn release_time(thread: TcbPtr) -> u64 {
+    thread.sched_context.get().map_or(0, |context| context.refills().head().time)
+}
+
+impl Kernel {
+    // ---- queues ----
+
+    /// Makes a thread ready, before the others of its priority.
+    pub fn enqueue_head(&mut self, thread: TcbPtr) {
+        if thread.queued.get() == Queued::No {
+            self.sched.ready.push_front(thread);
+        }
+    }
+
+    /// Makes a thread ready, behind the others of its priority.
+    pub fn enqueue_tail(&mut self, thread: TcbPtr) {
+        if thread.queued.get() == Queued::No {
+            self.sched.ready.push_back(thread);
+        }
+    }
+
+    /// Takes a thread out of the ready or release queue.
+    pub fn dequeue(&mut self, thread: TcbPtr) {
+        match thread.queued.get() {
+            Queued::No => {}
+            Queued::Ready => self.sched.ready.remove(thread),
+            Queued::Release => {
+                if self.sched.release.first() == Some(thread) {
+                    self.reprogram = true;
+                }
+                self.sched.release.remove(thread);
+                thread.queued.set(Queued::No);
+            }
+        }
+    }
+
+    /// Puts the thread of a scheduling context off until its next replenishment.
+    pub fn postpone(&mut self, context: KernelPtr<SchedContext>) {
+        let Some(thread) = context.thread.get() else { return };
+        self.dequeue(thread);
+        self.sched.release.insert(thread, released_before);
+        thread.queued.set(Queued::Release);
+        self.reprogram = true;
+    }
+
+    /// Wakes the threads whose replenishment has come.
+    fn awaken(&mut self) {
+        while let Some(thread) = self.sched.release.first() {
+            if release_time(thread) > self.now {
+                break;
+            }
+            self.sched.release.remove(thread);
+            thread.queued.set(Queued::No);
+            self.reprogram = true;
+            if thread.is_runnable() {
+                self.possible_switch_to(thread);
+            }
+        }
+    }
+
+    // ---- decisions ----
+
+    /// A thread was woken: it may take over at the end of this kernel entry.
+    pub fn possible_switch_to(&mut self, thread: TcbPtr) {
+        let active = thread.sched_context.get().is_some_and(|context| context.is_active());
+        if !active || thread.queued.get() == Queued::Release {
+            return;
+        }
+        if self.current == Some(thread) {
+            return;
+        }
+        if thread.domain.get() != self.sched.domain() {
+            self.enqueue_head(thread);
+        } else if self.action == Action::Continue {
+            self.dequeue(thread);
+            self.action = Action::SwitchTo(thread);
+        } else {
+            self.enqueue_head(thread);
+            self.reschedule();
+        }
+    }
+
+    /// All threads are looked at before the kernel is left.
+    pub fn reschedule(&mut self) {
+        if let Action::SwitchTo(candidate) = self.action
+            && candidate.is_schedulable()
+        {
+            self.enqueue_head(candidate);
+        }
+        self.action = Action::Choose;
+    }
+
+    /// The candidate of this kernel entry may not run after all.
+    fn drop_candidate(&mut self) {
+        if let Action::SwitchTo(candidate) = self.action
+            && !candidate.is_schedulable()
+        {
+            self.action = Action::Choose;
+        }
+    }
+
+    /// Chooses the thread to leave to and sets the timer. Called once, at the end of every kernel entry.
+    pub fn schedule(&mut self) {
+        self.awaken();
+        if self.domain_used_up() {
+            self.reschedule();
+        }
+        self.drop_candidate();
+        if self.action != Action::Continue {
+            let next = self.choose();
+            self.action = Action::Continue;
+            self.switch_to(next);
+        }
+        self.switch_context();
+    }
+
+    fn choose(&mut self) -> Option<TcbPtr> {
+        let current = self.current;
+        let goes_on = current.is_some_and(|current| current.is_schedulable());
+        if let Some(current) = current
+            && goes_on
+        {
+            self.enqueue_head(current);
+        }
+        if let Action::SwitchTo(candidate) = self.action {
+            let below = current.is_none_or(|current| candidate.priority.get() < current.priority.get());
+            if below && !self.is_highest(candidate) {
+                self.enqueue_head(candidate);
+            } else if goes_on
+                && current.is_some_and(|current| candidate.priority.get() == current.priority.get())
+            {
+                self.enqueue_tail(candidate);
+            } else {
+                self.dequeue(candidate);
+                return Some(candidate);
+            }
+        }
+        if self.domain_used_up() {
+            self.next_domain();
+        }
+        let next = self.sched.ready.first(self.sched.domain());
+        if let Some(next) = next {
+            self.sched.ready.remove(next);
+        }
+        next
+    }
+
+    fn is_highest(&self, thread: TcbPtr) -> bool {
+        let highest = self.sched.ready.highest(self.sched.domain());
+        highest.is_none_or(|highest| thread.priority.get() >= highest)
+    }
+
+    /// Makes `next` the current thread.
+    fn switch_to(&mut self, next: Option<TcbPtr>) {
+        if next == self.current {
+            return;
+        }
+        if let Some(previous) = self.current {
+            arch::save_bases(&previous.context);
+        }
+        self.current = next;
+        let Some(next) = next else {
+            arch::set_root(arch::kernel_root());
+            return;
+        };
+        arch::load_bases(&next.context);
+        arch::set_root(asid::root_of(self, next));
+        arch::set_current_context(&next.get().context);
+    }
+
+    /// Prepares the current thread for its return to user mode.
+    pub fn activate(&mut self) {
+        let Some(thread) = self.current else { return };
+        if thread.state.get() == ThreadState::Restart {
+            thread.context.restart();
+            thread.state.set(ThreadState::Running);
+        }
+        sched_context::complete_yield_to_of(self, thread);
+        self.switch_fpu(thread);
+    }
+
+    // ---- time ----
+
+    /// Reads the clock: what passed since the last look is pending until it is charged.
+    pub fn update_time(&mut self) {
+        let now = arch::now();
+        let passed = now.saturating_sub(self.now);
+        self.now = now;
+        self.consumed += passed;
+        self.domain_schedule.pass(passed);
+    }
+
+    /// The current scheduling context has at least the least budget left, and so has the domain.
+    pub fn budget_left(&self) -> bool {
+        let enough = self.current_context.is_none_or(|context| context.is_sufficient(self, self.consumed));
+        enough && !self.domain_used_up()
+    }
+
+    fn domain_used_up(&self) -> bool {
+        self.config.domains > 1 && self.domain_schedule.used_up(self.time.min_budget)
+    }
+
+    fn next_domain(&mut self) {
+        let domain = self.domain_schedule.advance();
+        self.sched.set_domain(domain);
+        self.reprogram = true;
+    }
+
+    /// Checks the budget at the start of a kernel entry. False: the thread's slice has ended, what it asked for is not
+    /// done now and will be asked for again.
+    #[must_use]
+    pub fn check_budget_or_restart(&mut self) -> bool {
+        if self.check_budget() {
+            return true;
+        }
+        if let Some(current) = self.current
+            && current.state.get() == ThreadState::Running
+        {
+            current.state.set(ThreadState::Restart);
+        }
+        false
+    }
+
+    /// Checks the budget; charges it and ends the slice if it is used up.
+    pub fn check_budget(&mut self) -> bool {
+        if self.current.is_none() {
+            return true;
+        }
+        let Some(context) = self.current_context else { return true };
+        if context.is_sufficient(self, self.consumed) {
+            if self.domain_used_up() {
+                self.commit_time();
+                self.reschedule();
+                return false;
+            }
+            return true;
+        }
+        let consumed = self.consumed;
+        self.charge_budget(consumed, true);
+        false
+    }
+
+    /// Charges `ticks` to the current scheduling context and ends the slice of the current thread.
+    pub fn charge_budget(&mut self, ticks: u64, timeout_allowed: bool) {
+        let Some(context) = self.current_context else { return };
+        if context.is_round_robin() {
+            context.refills().round_robin_exhaust();
+        } else {
+            context.refills().charge(ticks, context.period.get(), self.time.min_budget);
+        }
+        context.consumed.set(context.consumed.get().wrapping_add(ticks));
+        self.consumed = 0;
+        if let Some(thread) = self.current
+            && thread.is_runnable()
+            && thread.sched_context.get() == Some(context)
+        {
+            self.end_slice(thread, context, timeout_allowed);
+            self.reschedule();
+            self.reprogram = true;
+        }
+    }
+
+    fn end_slice(&mut self, thread: TcbPtr, context: KernelPtr<SchedContext>, timeout_allowed: bool) {
+        if timeout_allowed && !context.is_round_robin() && crate::fault::has_timeout_handler(thread) {
+            crate::fault::raise_timeout(self, thread);
+        } else if context.is_ready(self.now) && context.is_sufficient(self, 0) {
+            self.enqueue_tail(thread);
+        } else {
+            self.postpone(context);
+        }
+    }
+
+    /// Charges the pending time without ending the slice.
+    pub fn commit_time(&mut self) {
+        if let Some(context) = self.current_context
+            && self.consumed > 0
+        {
+            let ticks = self.consumed;
+            if context.is_round_robin() {
+                context.refills().round_robin_commit(ticks);
+            } else {
+                context.refills().charge(ticks, context.period.get(), self.time.min_budget);
+            }
+            context.consumed.set(context.consumed.get().wrapping_add(ticks));
+        }
+        self.consumed = 0;
+    }
+
+    /// Makes the current thread's scheduling context the one that pays, and sets the timer where that changed.
+    fn switch_context(&mut self) {
+        let next = self.current.and_then(|thread| thread.sched_context.get());
+        if next != self.current_context {
+            self.reprogram = true;
+            if let Some(next) = next
+                && !next.is_sporadic()
+                && !next.is_round_robin()
+            {
+                next.refills().unblock_check(self.now);
+            }
+        }
+        if self.reprogram {
+            self.commit_time();
+            self.current_context = next;
+            self.reprogram = false;
+            self.set_timer();
+        }
+    }
+
+    /// Sets the timer to the next thing that happens by itself.
+    fn set_timer(&self) {
+        let mut next = u64::MAX;
+        if let Some(context) = self.current_context {
+            next = self.now.saturating_add(context.refills().head().amount);
+        }
+        if self.config.domains > 1 {
+            next = next.min(self.now.saturating_add(self.domain_schedule.remaining()));
+        }
+        if let Some(thread) = self.sched.release.first() {
+            next = next.min(release_time(thread));
+        }
+        arch::set_timer(next.saturating_sub(self.time.ticks_per_us));
+    }
+
+    /// Yield: gives up what is left of the head refill (abi.md 9.7).
+    pub fn yield_now(&mut self) {
+        let Some(context) = self.current_context else { return };
+        let used = self.consumed;
+        let amount = context.refills().head().amount;
+        self.charge_budget(amount, false);
+        // The report is of the time really used.
+        context.consumed.set(context.consumed.get().wrapping_sub(amount).wrapping_add(used));
+    }
+
+    /// Signals a notification from inside the kernel: interrupts.
+    pub fn signal(&mut self, notification: KernelPtr<notification::Notification>, badge: u64) {
+        notification::signal(self, notification, badge);
+    }
+}

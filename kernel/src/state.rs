@@ -1,0 +1,202 @@
+//! The kernel's state: what is shared under the kernel lock, and what belongs to the core.
+//!
+//! A reference to [`Kernel`] is the proof that the lock is held: entry code takes it once per kernel entry and passes it
+//! on. There is one core today; what is per core is marked.
+use crate::addr::KernelPtr;
+use crate::arch;
+use crate::cap::Slot;
+use crate::error::Preempted;
+use crate::object::asid::AsidTable;
+use crate::object::domain::DomainSchedule;
+use crate::object::ioport::PortMap;
+use crate::object::irq::IrqTable;
+use crate::object::sched_context::SchedContext;
+use crate::object::tcb::TcbPtr;
+use crate::sched::{Action, Scheduler};
+
+/// Work units between two real checks at preemption points (abi.md 9.5).
+const WORK_UNITS_PER_CHECK: u32 = 100;
+
+/// Choices of the boot command line that users can see (abi.md 1.2).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Config {
+    /// log2 of the slots of the root CNode.
+    pub root_cnode_bits: u8,
+    /// Number of domains.
+    pub domains: u8,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config { root_cnode_bits: 12, domains: 1 }
+    }
+}
+
+/// Conversions between microseconds and timer ticks (abi.md 9.7).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct TimeUnits {
+    /// TSC ticks of a microsecond.
+    pub ticks_per_us: u64,
+    /// Least budget in ticks.
+    pub min_budget: u64,
+}
+
+impl TimeUnits {
+    /// For a TSC of this frequency in Hz; a frequency below 1 MHz counts as 1 MHz.
+    pub fn new(tsc_hz: u64) -> Self {
+        let ticks_per_us = (tsc_hz / 1_000_000).max(1);
+        TimeUnits { ticks_per_us, min_budget: ticks_per_us * sel_abi::MIN_BUDGET_US }
+    }
+
+    /// Ticks of a time that [`TimeUnits::max_us`] bounds.
+    #[inline]
+    pub fn ticks(&self, us: u64) -> u64 {
+        us.saturating_mul(self.ticks_per_us)
+    }
+
+    /// Whole microseconds.
+    #[inline]
+    pub fn us(&self, ticks: u64) -> u64 {
+        ticks / self.ticks_per_us
+    }
+
+    /// Greatest budget and period (abi.md 3.1).
+    #[inline]
+    pub fn max_us(&self) -> u64 {
+        u64::MAX / self.ticks_per_us / 8
+    }
+}
+
+/// Everything that the kernel remembers outside of the objects.
+pub struct Kernel {
+    /// Per core: the thread that runs, or None when the core idles.
+    pub current: Option<TcbPtr>,
+    /// Per core: the scheduling context that pays.
+    pub current_context: Option<KernelPtr<SchedContext>>,
+    /// Per core: time of this kernel entry, in ticks.
+    pub now: u64,
+    /// Per core: ticks used since they were last charged.
+    pub consumed: u64,
+    /// Per core: what the scheduler has to do before the kernel is left.
+    pub action: Action,
+    /// Per core: the timer must be set again.
+    pub reprogram: bool,
+    /// Per core: whose FPU registers are loaded.
+    pub fpu_owner: Option<TcbPtr>,
+    /// Per core: work done since the last real check at a preemption point.
+    pub work_units: u32,
+    /// Queues and the domain schedule.
+    pub sched: Scheduler,
+    /// Durations and domains (abi.md 9.8).
+    pub domain_schedule: DomainSchedule,
+    /// Address spaces by number.
+    pub asids: AsidTable,
+    /// Interrupts and their handlers.
+    pub irqs: IrqTable,
+    /// Ports that were issued.
+    pub io_ports: PortMap,
+    /// Zombies that stand in their own slots, see [`crate::cap::delete`].
+    pub orphans: Option<KernelPtr<Slot>>,
+    /// Boot-time choices.
+    pub config: Config,
+    /// Ticks and microseconds.
+    pub time: TimeUnits,
+}
+
+impl Kernel {
+    /// The state before boot.
+    pub const fn new() -> Self {
+        Kernel {
+            current: None,
+            current_context: None,
+            now: 0,
+            consumed: 0,
+            action: Action::Continue,
+            reprogram: false,
+            fpu_owner: None,
+            work_units: 0,
+            sched: Scheduler::new(),
+            domain_schedule: DomainSchedule::new(),
+            asids: AsidTable::new(),
+            irqs: IrqTable::new(),
+            io_ports: PortMap::new(),
+            orphans: None,
+            config: Config { root_cnode_bits: 12, domains: 1 },
+            time: TimeUnits { ticks_per_us: 1, min_budget: sel_abi::MIN_BUDGET_US },
+        }
+    }
+
+    /// Asks, every 100 units of work, whether a long operation must stop: an interrupt waits, the budget or the
+    /// domain's time is used up (abi.md 9.5).
+    pub fn preemption_point(&mut self) -> Result<(), Preempted> {
+        self.work_units += 1;
+        if self.work_units < WORK_UNITS_PER_CHECK {
+            return Ok(());
+        }
+        self.work_units = 0;
+        self.update_time();
+        if arch::interrupt_pending() || !self.budget_left() { Err(Preempted) } else { Ok(()) }
+    }
+
+    /// Loads the FPU registers of the thread that runs next, if another's are loaded (abi.md 9.10).
+    pub fn switch_fpu(&mut self, thread: TcbPtr) {
+        if thread.fpu_disabled() {
+            arch::fpu_enable(false);
+            return;
+        }
+        arch::fpu_enable(true);
+        if self.fpu_owner != Some(thread) {
+            if let Some(owner) = self.fpu_owner {
+                arch::fpu_save(&owner.fpu);
+            }
+            arch::fpu_restore(&thread.fpu);
+            self.fpu_owner = Some(thread);
+        }
+    }
+
+    /// Saves the FPU registers of a thread, if they are loaded, and gives them up.
+    pub fn fpu_release(&mut self, thread: TcbPtr) {
+        if self.fpu_owner == Some(thread) {
+            arch::fpu_enable(true);
+            arch::fpu_save(&thread.fpu);
+            self.fpu_owner = None;
+        }
+    }
+
+    /// Gives up the FPU registers of a thread that is being destroyed.
+    pub fn fpu_forget(&mut self, thread: TcbPtr) {
+        if self.fpu_owner == Some(thread) {
+            self.fpu_owner = None;
+        }
+    }
+}
+
+impl Default for Kernel {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(target_os = "none")]
+mod instance {
+    use super::Kernel;
+    use core::cell::UnsafeCell;
+
+    struct Instance(UnsafeCell<Kernel>);
+    // SAFETY: reached only through `lock`, on one core, with interrupts off and never nested.
+    unsafe impl Sync for Instance {}
+
+    static INSTANCE: Instance = Instance(UnsafeCell::new(Kernel::new()));
+
+    /// Takes the kernel lock: called once at the start of every kernel entry.
+    ///
+    /// # Safety
+    /// No other reference from an earlier call is alive. There is one core, and the kernel runs with interrupts off, so
+    /// entry code that calls this once per entry satisfies it.
+    pub unsafe fn lock() -> &'static mut Kernel {
+        // SAFETY: the caller's promise.
+        unsafe { &mut *INSTANCE.0.get() }
+    }
+}
+#[cfg(target_os = "none")]
+pub use instance::lock;

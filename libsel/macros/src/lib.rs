@@ -1,0 +1,1 @@
+//! The attribute that turns a function into the entry of a Selkie program.

@@ -1,0 +1,2 @@
+//! libsel: what Selkie programs are written against.
+#![no_std]
