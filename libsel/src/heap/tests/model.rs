@@ -1,0 +1,176 @@
+//! Random operations against a model: contents, overlap, alignment, and all invariants along the way.
+
+use super::std::collections::BTreeMap;
+use super::std::vec::Vec;
+
+use core::alloc::Layout;
+use core::ptr::NonNull;
+
+use proptest::prelude::*;
+
+use super::check::check;
+use super::source::{Arena, Placement};
+use super::{TestHeap, layout};
+
+#[derive(Clone, Debug)]
+enum Op {
+    Alloc { size: usize, align_log2: u32 },
+    Free { pick: usize },
+    Realloc { pick: usize, size: usize },
+    Trim,
+}
+
+fn size() -> impl Strategy<Value = usize> {
+    prop_oneof![8 => 0..128usize, 6 => 0..1200usize, 4 => 0..10_000usize, 1 => 0..300_000usize]
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    let align = prop_oneof![8 => Just(3u32), 2 => 0..=12u32];
+    prop_oneof![
+        50 => (size(), align).prop_map(|(size, align_log2)| Op::Alloc { size, align_log2 }),
+        40 => any::<usize>().prop_map(|pick| Op::Free { pick }),
+        20 => (any::<usize>(), size()).prop_map(|(pick, size)| Op::Realloc { pick, size }),
+        1 => Just(Op::Trim),
+    ]
+}
+
+struct Block {
+    start: NonNull<u8>,
+    layout: Layout,
+    seed: u8,
+}
+
+impl Block {
+    fn fill(&self) {
+        for index in (0..self.layout.size()).step_by(STRIDE) {
+            // SAFETY: inside the block.
+            unsafe { self.start.add(index).write(self.byte(index)) };
+        }
+    }
+
+    fn byte(&self, index: usize) -> u8 {
+        self.seed.wrapping_add((index % 251) as u8)
+    }
+
+    fn verify(&self, bytes: usize) {
+        for index in (0..bytes).step_by(STRIDE) {
+            // SAFETY: inside the block.
+            let found = unsafe { self.start.add(index).read() };
+            assert_eq!(found, self.byte(index), "byte {index} of {:?}", self.layout);
+        }
+    }
+}
+
+#[derive(Default)]
+struct Model {
+    blocks: Vec<Block>,
+    /// Start and end of each block, to find overlaps. Empty blocks count as one byte.
+    ranges: BTreeMap<usize, usize>,
+    next_seed: u8,
+}
+
+impl Model {
+    fn claim(&mut self, start: NonNull<u8>, layout: Layout) {
+        let address = start.addr().get();
+        assert!(address.is_multiple_of(layout.align()));
+        let end = address + layout.size().max(1);
+        if let Some((_, &before)) = self.ranges.range(..end).next_back() {
+            assert!(before <= address, "blocks overlap");
+        }
+        self.ranges.insert(address, end);
+        self.next_seed = self.next_seed.wrapping_add(41);
+        let block = Block { start, layout, seed: self.next_seed };
+        block.fill();
+        self.blocks.push(block);
+    }
+
+    fn take(&mut self, pick: usize) -> Option<Block> {
+        if self.blocks.is_empty() {
+            return None;
+        }
+        let block = self.blocks.swap_remove(pick % self.blocks.len());
+        block.verify(block.layout.size());
+        self.ranges.remove(&block.start.addr().get());
+        Some(block)
+    }
+
+    fn apply(&mut self, heap: &mut TestHeap, op: &Op) {
+        match *op {
+            Op::Alloc { size, align_log2 } => {
+                let layout = layout(size, 1 << align_log2);
+                if let Some(start) = heap.alloc(layout) {
+                    self.claim(start, layout);
+                }
+            }
+            Op::Free { pick } => {
+                if let Some(block) = self.take(pick) {
+                    // SAFETY: a live block of this layout.
+                    unsafe { heap.dealloc(block.start, block.layout) };
+                }
+            }
+            Op::Realloc { pick, size } => self.realloc(heap, pick, size),
+            Op::Trim => heap.trim(),
+        }
+    }
+
+    fn realloc(&mut self, heap: &mut TestHeap, pick: usize, size: usize) {
+        let Some(mut block) = self.take(pick) else { return };
+        // SAFETY: a live block of this layout.
+        match unsafe { heap.realloc(block.start, block.layout, size) } {
+            Some(start) => {
+                block.start = start;
+                block.verify(size.min(block.layout.size()));
+                self.claim(start, layout(size, block.layout.align()));
+            }
+            None => self.claim(block.start, block.layout),
+        }
+    }
+}
+
+fn run(ops: &[Op], area_bytes: usize, placement: Placement) {
+    let mut heap = TestHeap::new(Arena::new(area_bytes, placement));
+    let mut model = Model::default();
+    for (index, op) in ops.iter().enumerate() {
+        model.apply(&mut heap, op);
+        if index % 8 == 0 {
+            check(&heap);
+        }
+    }
+    let walk = check(&heap);
+    assert_eq!(walk.live + heap.stats().mapped_blocks, model.blocks.len());
+    while let Some(block) = model.take(0) {
+        // SAFETY: a live block of this layout.
+        unsafe { heap.dealloc(block.start, block.layout) };
+    }
+    heap.trim();
+    assert_eq!(check(&heap), Default::default());
+    assert!(heap.stats().area_bytes <= 4096);
+    assert_eq!(heap.stats().mapped_bytes, 0);
+}
+
+fn config() -> ProptestConfig {
+    ProptestConfig { cases: if cfg!(miri) { 2 } else { 64 }, failure_persistence: None, ..Default::default() }
+}
+
+/// Which bytes of a block are written and compared: under Miri each one takes long.
+const STRIDE: usize = if cfg!(miri) { 61 } else { 1 };
+const STEPS: usize = if cfg!(miri) { 60 } else { 600 };
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn contiguous(ops in prop::collection::vec(op(), 1..STEPS)) {
+        run(&ops, 32 << 20, Placement::Contiguous);
+    }
+
+    #[test]
+    fn scattered(ops in prop::collection::vec(op(), 1..STEPS)) {
+        run(&ops, 32 << 20, Placement::Scattered);
+    }
+
+    #[test]
+    fn short_of_memory(ops in prop::collection::vec(op(), 1..STEPS)) {
+        run(&ops, 256 << 10, Placement::Contiguous);
+    }
+}

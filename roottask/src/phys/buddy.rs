@@ -1,0 +1,133 @@
+//! The virtual buddy system of whole groups: blocks of 2^18 bytes and up, in bitmaps only.
+//!
+//! Nothing here knows capabilities: splitting and merging are bit operations, at most one per order. A block of
+//! order `n` is 2^n groups and is named by its index: its first group >> n. General requests are served from the
+//! highest address, so that low memory, which old DMA devices need, stays free; [`Buddy::take_below`] starts at the
+//! lowest.
+
+use super::bitset::BitSet;
+use super::group::Group;
+
+/// Orders 0 to 18: blocks of 256 KiB to 64 GiB.
+pub const ORDERS: usize = 19;
+
+/// Free blocks by order.
+#[derive(Debug)]
+pub struct Buddy {
+    free: [BitSet; ORDERS],
+    /// Bit n: there is a free block of order n.
+    orders: u32,
+}
+
+impl Buddy {
+    /// Words of bitmap for `groups` groups.
+    pub const fn words(groups: usize) -> usize {
+        let (mut words, mut order) = (0, 0);
+        while order < ORDERS {
+            words += BitSet::words((groups >> order) + 1);
+            order += 1;
+        }
+        words
+    }
+
+    /// No free block; the bitmaps begin at word `first`.
+    pub fn new(first: usize, groups: usize) -> Self {
+        let mut next = first;
+        let free = core::array::from_fn(|order| {
+            let capacity = (groups >> order) + 1;
+            let set = BitSet::new(next, capacity);
+            next += BitSet::words(capacity);
+            set
+        });
+        Self { free, orders: 0 }
+    }
+
+    /// Free blocks of `order`.
+    pub fn count(&self, order: usize) -> u32 {
+        self.free[order].len()
+    }
+
+    /// Order of the largest free block.
+    pub fn largest(&self) -> Option<u32> {
+        self.orders.checked_ilog2()
+    }
+
+    fn insert(&mut self, words: &mut [u64], order: usize, index: u32) {
+        self.free[order].insert(words, index);
+        self.orders |= 1 << order;
+    }
+
+    fn remove(&mut self, words: &mut [u64], order: usize, index: u32) -> bool {
+        let removed = self.free[order].remove(words, index);
+        if self.free[order].is_empty() {
+            self.orders &= !(1 << order);
+        }
+        removed
+    }
+
+    /// Whether the block is in the set of free blocks, exactly as asked (not as part of a larger one).
+    pub fn is_free(&self, words: &[u64], order: usize, index: u32) -> bool {
+        self.free[order].contains(words, index)
+    }
+
+    /// Takes the highest block out of the smallest sufficient free block. `order` < [`ORDERS`].
+    #[inline]
+    pub fn take(&mut self, words: &mut [u64], order: usize) -> Option<u32> {
+        let fitting = self.orders >> order;
+        if fitting == 0 {
+            return None;
+        }
+        let mut found = order + fitting.trailing_zeros() as usize;
+        let mut index = self.free[found].last(words)?;
+        self.remove(words, found, index);
+        while found > order {
+            found -= 1;
+            index = 2 * index + 1;
+            self.insert(words, found, index - 1);
+        }
+        Some(index)
+    }
+
+    /// Takes a block that ends at or below group `end`: the lowest of the smallest order that has one.
+    pub fn take_below(&mut self, words: &mut [u64], order: usize, end: u64) -> Option<u32> {
+        for found in order..ORDERS {
+            let Some(lowest) = self.free[found].first(words) else { continue };
+            let index = lowest << (found - order);
+            if (u64::from(index) + 1) << order <= end {
+                self.remove(words, found, lowest);
+                self.give_rest(words, found, order, index);
+                return Some(index);
+            }
+        }
+        None
+    }
+
+    /// Takes the block `index` of `order` if all of it is free.
+    pub fn take_at(&mut self, words: &mut [u64], order: usize, index: u32, root: usize) -> bool {
+        for found in order..=root {
+            if self.remove(words, found, index >> (found - order)) {
+                self.give_rest(words, found, order, index);
+                return true;
+            }
+        }
+        false
+    }
+
+    /// After a block of order `found` was taken of which only `index` of `order` is wanted: puts back the rest.
+    fn give_rest(&mut self, words: &mut [u64], found: usize, order: usize, index: u32) {
+        for level in order..found {
+            self.insert(words, level, (index >> (level - order)) ^ 1);
+        }
+    }
+
+    /// Puts a block back and merges it with its free buddies, up to the boot untyped that it came from.
+    #[inline]
+    pub fn give(&mut self, words: &mut [u64], groups: &[Group], mut order: usize, mut index: u32) {
+        let root = usize::from(groups[(index as usize) << order].root);
+        while order < root && self.remove(words, order, index ^ 1) {
+            index /= 2;
+            order += 1;
+        }
+        self.insert(words, order, index);
+    }
+}

@@ -1,0 +1,68 @@
+//! Tests of the physical allocator over a simulated kernel.
+
+mod cases;
+mod model;
+mod sim;
+
+use super::*;
+use sim::SimKernel;
+
+pub type TestPhys = Phys<'static, SimKernel>;
+
+/// An allocator for RAM below `ram_end`, with 512 device nodes; its tables are leaked.
+pub fn empty(ram_end: u64) -> TestPhys {
+    let count = group_records(ram_end);
+    let metadata = Metadata {
+        groups: vec![Group::ABSENT; count].leak(),
+        words: vec![0; bitmap_words(count)].leak(),
+        devices: vec![DeviceNode::EMPTY; 512].leak(),
+    };
+    Phys::new(metadata, SimKernel::default()).unwrap()
+}
+
+/// Adds a boot untyped.
+pub fn add(phys: &mut TestPhys, paddr: u64, size_bits: u8, device: bool) -> Result<(), Error> {
+    let slot = phys.kernel().boot(paddr, size_bits);
+    phys.add_untyped(slot, paddr, size_bits, device)
+}
+
+/// Makes an object in the block, which fails unless the capability is exactly the block's and clean.
+pub fn fill(phys: &mut TestPhys, block: Block) -> Block {
+    phys.kernel().make_object(block.slot, block.paddr, block.size_bits);
+    block
+}
+
+/// Checks what must hold between the records and the bitmaps.
+pub fn check(phys: &TestPhys) {
+    let stats = phys.stats();
+    let mut free_groups = 0;
+    for order in 0..ORDERS {
+        for index in 0..(phys.groups.len() >> order) as u32 {
+            if phys.buddy.is_free(phys.words, order, index) {
+                free_groups += 1u64 << order;
+                let first = (index as usize) << order;
+                let root = usize::from(phys.groups[first].root);
+                assert!(order <= root);
+                assert!(
+                    order == root || !phys.buddy.is_free(phys.words, order, index ^ 1),
+                    "buddies not merged"
+                );
+                for group in &phys.groups[first..first + (1 << order)] {
+                    assert_eq!(group.kind, Kind::Idle);
+                }
+            }
+        }
+    }
+    let mut free_pages = 0u64;
+    for (number, group) in phys.groups.iter().enumerate() {
+        let Kind::Pages(class) = group.kind else { continue };
+        let state = &phys.classes[usize::from(class)];
+        let current = state.current == number as u32;
+        assert_eq!(group.split, class + 1);
+        assert_eq!(state.partial.contains(phys.words, number as u32), group.free != 0 && !current);
+        assert!(current || group.free != group::all_free(class), "free group was not merged");
+        free_pages += u64::from(group.free.count_ones()) << (PAGE_BITS + class);
+    }
+    let loose: u64 = (LOOSE_MIN_BITS..GROUP_BITS).map(|bits| u64::from(phys.loose.count(bits)) << bits).sum();
+    assert_eq!(stats.free, (free_groups << GROUP_BITS) + free_pages + loose);
+}
