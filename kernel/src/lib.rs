@@ -25,6 +25,8 @@ pub mod boot;
 pub mod cap;
 #[cfg(target_os = "none")]
 pub mod debug;
+#[cfg(target_os = "none")]
+pub mod entry;
 pub mod error;
 pub mod fault;
 pub mod invoke;

@@ -1,9 +1,172 @@
-//! Placeholder.
+//! The kernel binary: the order of boot, as a list. It is only built for the machine.
 #![cfg_attr(target_os = "none", no_std, no_main)]
+
 #[cfg(target_os = "none")]
-#[panic_handler]
-fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
-    loop {}
+mod machine {
+    use core::panic::PanicInfo;
+
+    use kernel::boot::layout::{Layout, Occupied};
+    use kernel::boot::limine::{self, HandOver};
+    use kernel::boot::region::Region;
+    use kernel::boot::{BootEnv, acpi, command_line, memory};
+    use kernel::debug::panic::stop;
+    use kernel::{arch, debug, entry};
+
+    const MIB: u64 = 1 << 20;
+
+    /// Called on the boot core's own stack, with the boot loader's page tables.
+    #[unsafe(no_mangle)]
+    extern "C" fn kernel_main() -> ! {
+        let boot_start = arch::now();
+        arch::init_early();
+        debug::log::init();
+
+        // While the boot loader's memory can be read: its answers, and the kernel's own page tables.
+        let line = limine::command_line();
+        debug::log::set_level(line);
+        set_exit_port(line);
+        log::info!("Selkie {}, booted by {}", env!("CARGO_PKG_VERSION"), limine::Loader);
+        log::info!("command line: {line}");
+        arch::cpu::init().unwrap_or_else(|error| stop(error));
+        let hand_over = limine::read().unwrap_or_else(|error| stop(error));
+        let mut layout = lay_out(&hand_over);
+        let free_before = layout.free.bytes();
+        arch::paging::install(&hand_over.memory.ram, &mut layout.free, hand_over.mapping)
+            .unwrap_or_else(|error| stop(error));
+
+        // From here on only the kernel's own.
+        let kernel_bytes = layout.kernel_bytes + (free_before - layout.free.bytes());
+        name_functions(&hand_over);
+        let (rsdp, platform) = read_acpi(hand_over.rsdp);
+        arch::init_interrupts(&platform).unwrap_or_else(|error| stop(error));
+        reserve(&mut layout, &platform);
+        let timer = arch::timer::init(&platform).unwrap_or_else(|error| stop(error));
+
+        let HandOver { memory, modules, framebuffer, .. } = hand_over;
+        let reserved = layout.reserved.clone();
+        let mut env = BootEnv {
+            ram: layout.into_ram(),
+            reserved,
+            modules: modules.list,
+            module_count: modules.count,
+            memory_map: memory.entries,
+            memory_map_count: memory.entry_count,
+            rsdp,
+            framebuffer,
+            // SAFETY: `Layout` made sure that the file lies in RAM and is not handed out; it is given back only after
+            // it was loaded.
+            root_image: unsafe { arch::paging::ram_bytes(modules.root) },
+            root_image_region: modules.root.aligned_outward(memory::PAGE),
+            command_line: line,
+            ram_bytes: memory.ram_bytes,
+            kernel_bytes,
+            boot_start,
+        };
+        report(&env, &platform, &timer);
+        let config = command_line::config(line);
+        entry::start_root_task(&mut env, config).unwrap_or_else(|error| stop(error));
+        arch::enter_user()
+    }
+
+    /// `debug_exit=` names the port of QEMU's exit device.
+    fn set_exit_port(line: &str) {
+        match command_line::number(line, "debug_exit").map(|port| port.map(u16::try_from)) {
+            Some(Ok(Ok(port))) => arch::set_exit_port(port),
+            Some(_) => log::warn!("debug_exit is not the number of a port"),
+            None => {}
+        }
+    }
+
+    fn lay_out(hand_over: &HandOver) -> Layout {
+        let start = hand_over.mapping.kernel_paddr;
+        let kernel = Region { start, end: start + arch::paging::image().bytes() };
+        let symbols = hand_over.symbols.as_ref().map_or(&[][..], |parts| &parts[..]);
+        let occupied = Occupied { kernel, symbols, modules: &hand_over.modules };
+        let layout = Layout::new(&hand_over.memory, &occupied).unwrap_or_else(|error| stop(error));
+        if hand_over.memory.ignored > 0 {
+            log::warn!("{} entries of the memory map make no sense", hand_over.memory.ignored);
+        }
+        layout
+    }
+
+    /// Gives names to the addresses of backtraces, if the boot loader left the kernel file in RAM.
+    fn name_functions(hand_over: &HandOver) {
+        match hand_over.symbols {
+            Some([table, names]) if [table, names].iter().all(|part| hand_over.memory.ram.contains(*part)) => {
+                // SAFETY: the pages are in RAM, and `Layout` keeps them from being handed out.
+                unsafe {
+                    debug::backtrace::set_symbols(
+                        arch::paging::ram_bytes(table),
+                        arch::paging::ram_bytes(names),
+                    );
+                }
+            }
+            _ => log::warn!("no symbol table: backtraces will show addresses only"),
+        }
+    }
+
+    /// The ACPI tables, or the least that every PC has.
+    fn read_acpi(rsdp: Option<u64>) -> (Option<[u8; acpi::RSDP_BYTES]>, acpi::Platform) {
+        let Some(paddr) = rsdp else {
+            log::warn!("the boot loader found no ACPI tables: no IOAPIC, hence no device interrupts");
+            return Default::default();
+        };
+        let mut window = arch::paging::PhysWindow::new();
+        let rsdp = match acpi::read_rsdp(&mut window, paddr) {
+            Ok(rsdp) => rsdp,
+            Err(error) => {
+                log::warn!("ACPI cannot be used: {error}: no IOAPIC, hence no device interrupts");
+                return Default::default();
+            }
+        };
+        let platform = acpi::read_platform(&mut window, &rsdp).unwrap_or_else(|error| {
+            log::warn!("ACPI cannot be used: {error}: no IOAPIC, hence no device interrupts");
+            acpi::Platform::default()
+        });
+        (Some(rsdp), platform)
+    }
+
+    /// Keeps users away from the interrupt controllers.
+    fn reserve(layout: &mut Layout, platform: &acpi::Platform) {
+        let controllers = platform.ioapics().iter().map(|ioapic| ioapic.paddr);
+        for paddr in controllers.chain([arch::local_apic_paddr()]) {
+            let page = Region { start: paddr, end: paddr + 1 }.aligned_outward(memory::PAGE);
+            if !layout.reserved.add(page) {
+                stop("the memory map has more regions than the kernel can handle");
+            }
+        }
+    }
+
+    fn report(env: &BootEnv, platform: &acpi::Platform, timer: &arch::timer::Report) {
+        log::info!("cpu: {}: {}", arch::cpu::Name, arch::cpu::features());
+        log::info!(
+            "memory: {} MiB of RAM, {} MiB free in {} regions, {} KiB for the kernel",
+            env.ram_bytes / MIB,
+            env.ram.bytes() / MIB,
+            env.ram.iter().len(),
+            env.kernel_bytes / 1024,
+        );
+        for region in env.ram.iter() {
+            log::debug!("free: {:#x} to {:#x}", region.start, region.end);
+        }
+        log::info!(
+            "interrupts: {} at {:#x}, {} IOAPIC pins, {} of {} processors",
+            arch::local_apic_mode(),
+            arch::local_apic_paddr(),
+            (0..arch::ioapic_count()).map(arch::ioapic_pins).sum::<usize>(),
+            1,
+            platform.processors.max(1),
+        );
+        log::info!("time: {timer}");
+        log::info!("modules: the root task with {} KiB, {} others", env.root_image.len() / 1024, env.module_count);
+    }
+
+    #[panic_handler]
+    fn panic(info: &PanicInfo<'_>) -> ! {
+        debug::panic::panic(info)
+    }
 }
+
+/// On the host there is nothing to boot.
 #[cfg(not(target_os = "none"))]
 fn main() {}

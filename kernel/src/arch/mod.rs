@@ -6,6 +6,10 @@ pub mod context;
 /// Paging entries; the same on both ports.
 #[path = "x86_64/pte.rs"]
 pub mod pte;
+/// Conversion between clocks; tested on the host.
+#[cfg(any(target_os = "none", test))]
+#[path = "x86_64/ratio.rs"]
+mod ratio;
 
 pub use context::Context;
 

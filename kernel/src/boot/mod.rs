@@ -1,8 +1,15 @@
 //! From the boot loader's hand-over to the first user instruction.
 
+pub mod acpi;
+pub mod command_line;
 pub mod extra;
 pub mod image;
+pub mod layout;
+#[cfg(target_os = "none")]
+pub mod limine;
+pub mod memory;
 pub mod memory_pool;
+pub mod modules;
 pub mod region;
 pub mod rootserver;
 pub mod split;

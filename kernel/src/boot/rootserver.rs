@@ -25,6 +25,8 @@ const PAGE: u64 = 1 << PAGE_BITS;
 const ROOT_BUDGET_US: u64 = 5_000;
 /// End of what device untypeds may cover (abi.md 8.5).
 const DEVICE_TOP: u64 = 1 << 47;
+/// The last bytes below 4 GiB, which seL4 hands to nobody (abi.md 8.5).
+const RESERVED_TOP: Region = Region { start: 0xffff_fff0, end: 0x1_0000_0000 };
 /// RAM below is handed out as device memory (abi.md 8.5).
 const LOW_MEMORY_END: u64 = 1 << 20;
 
@@ -246,7 +248,8 @@ pub fn create(k: &mut Kernel, env: &mut BootEnv) -> Result<(), BootError> {
     }
 
     let mut slots = build.slots;
-    give_back(&mut ram, env);
+    ram.add(env.root_image_region);
+    env.reserved.add(RESERVED_TOP);
     let mut untyped_list = [UntypedDesc::default(); MAX_BOOTINFO_UNTYPEDS];
     let first_untyped = slots.next;
     let mut list = untyped_list.iter_mut();
@@ -324,11 +327,6 @@ fn start(
     k.enqueue_head(thread);
     k.reschedule();
     Ok(())
-}
-
-/// The memory that held the root task's file is RAM again.
-fn give_back(ram: &mut RegionList, env: &BootEnv) {
-    ram.add(env.root_image_region);
 }
 
 /// The untyped capabilities: device memory first, then RAM, each in the order of addresses (abi.md 8.5).

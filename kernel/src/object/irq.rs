@@ -38,6 +38,12 @@ impl IrqTable {
         self.sources.get(usize::from(irq)).copied().unwrap_or(Source::None)
     }
 
+    /// The slots of all handlers.
+    #[cfg(test)]
+    pub fn handler_slots(&self) -> impl Iterator<Item = KernelPtr<Slot>> {
+        (0..IRQS as u8).filter_map(|irq| self.handler(irq))
+    }
+
     fn handler(&self, irq: u8) -> Option<KernelPtr<Slot>> {
         // SAFETY: the table is part of the kernel's state, which lives as long as the kernel.
         self.handlers.get(usize::from(irq)).map(|slot| unsafe { KernelPtr::from_local(slot) })

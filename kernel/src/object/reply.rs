@@ -26,6 +26,14 @@ pub struct Reply {
 
 const _: () = assert!(size_of::<Reply>() == 32);
 
+impl Reply {
+    /// The elements below and above in the stack of calls.
+    #[cfg(test)]
+    pub fn neighbours(&self) -> (Option<KernelPtr<Reply>>, Option<KernelPtr<Reply>>) {
+        (self.older.get(), self.newer.get())
+    }
+}
+
 /// Makes `caller` wait for a reply through `reply`, and lends its scheduling context to `callee` if that has none.
 pub fn push(k: &mut Kernel, caller: TcbPtr, callee: TcbPtr, reply: KernelPtr<Reply>, donate: bool) {
     reply.thread.set(Some(caller));

@@ -289,11 +289,11 @@ pub fn bind_thread(k: &mut Kernel, context: KernelPtr<SchedContext>, thread: Tcb
 pub fn unbind_thread(k: &mut Kernel, context: KernelPtr<SchedContext>) {
     let Some(thread) = context.thread.get() else { return };
     k.dequeue(thread);
+    thread.sched_context.set(None);
+    context.thread.set(None);
     if k.current == Some(thread) || k.action == crate::sched::Action::SwitchTo(thread) {
         k.reschedule();
     }
-    thread.sched_context.set(None);
-    context.thread.set(None);
 }
 
 /// Takes the scheduling context from its notification.

@@ -113,6 +113,29 @@ impl ReadyQueues {
         self.domains.get(usize::from(domain))?.lists.get(usize::from(priority))?.first
     }
 
+    /// Asserts that lists, links and bitmap agree; returns the threads of a domain, highest priority first.
+    #[cfg(test)]
+    pub fn check(&self, domain: u8) -> Vec<TcbPtr> {
+        let queues = &self.domains[usize::from(domain)];
+        let mut found = Vec::new();
+        for (priority, list) in queues.lists.iter().enumerate().rev() {
+            let marked = queues.occupied[priority / 64] >> (priority % 64) & 1 == 1;
+            assert_eq!(marked, list.first.is_some(), "bitmap of priority {priority}");
+            let mut previous = None;
+            let mut next = list.first;
+            while let Some(thread) = next {
+                assert_eq!(thread.ready_previous.get(), previous, "back link");
+                assert_eq!((usize::from(thread.priority.get()), thread.domain.get()), (priority, domain));
+                assert_eq!(thread.queued.get(), Queued::Ready);
+                found.push(thread);
+                previous = next;
+                next = thread.ready_next.get();
+            }
+            assert_eq!(list.last, previous, "last thread of priority {priority}");
+        }
+        found
+    }
+
     /// Every thread of a domain, highest priority first.
     pub fn iter(&self, domain: u8) -> impl Iterator<Item = TcbPtr> {
         let lists = self.domains.get(usize::from(domain)).map(|queues| queues.lists.as_slice());

@@ -1,0 +1,379 @@
+//! The ways into the kernel and out of it.
+//!
+//! A thread has no kernel stack: entry code saves its registers straight into its [`Context`], found through the core's
+//! own block, and then works on the core's stack, which is empty at every entry. The way out restores whatever context
+//! is the current one by then.
+//!
+//! [`PerCpu::context`] points behind the general registers of the context, so that entry is a row of pushes.
+use core::arch::naked_asm;
+use core::mem::offset_of;
+
+use sel_abi::Register;
+
+use super::percpu::{self, PerCpu};
+use super::{cpu, gdt, idt, msr};
+use crate::arch::Context;
+
+/// Byte offset of a register from where [`PerCpu::context`] points.
+const fn register(register: Register) -> isize {
+    (register.raw() as isize - ANCHOR as isize) * 8
+}
+/// The register that [`PerCpu::context`] points at: entry pushes those before it.
+const ANCHOR: usize = Register::FsBase.raw();
+const BY_SYSCALL: isize = (offset_of!(Context, by_syscall) - ANCHOR * 8) as isize;
+const _: () = assert!(offset_of!(Context, regs) == 0, "registers are at the start of the context");
+const _: () = assert!(Register::Rip.raw() == 0 && Register::R15.raw() == ANCHOR - 1);
+
+/// Bytes of a stub.
+const STUB_BYTES: u64 = 16;
+
+unsafe extern "C" {
+    fn selkie_syscall();
+    fn selkie_exception(vector: u64, error_code: u64, address: u64);
+    fn selkie_interrupt(vector: u64);
+    fn selkie_software_interrupt(vector: u64);
+}
+
+/// Address of the code that a vector's gate leads to.
+pub fn stub(vector: u64) -> u64 {
+    (stubs as *const ()).expose_provenance() as u64 + vector * STUB_BYTES
+}
+
+/// Makes `syscall` enter the kernel, and `sysret` leave it as abi.md 11, row 8 says.
+pub fn init() {
+    const FLAGS: u64 = 1 << 8 | 1 << 9 | 1 << 10 | 1 << 14 | 1 << 18;
+    let segments = u64::from(gdt::USER_CODE) << 48 | u64::from(gdt::KERNEL_CODE) << 32;
+    // SAFETY: every processor with long mode has these registers. The entry point is code for just this purpose.
+    unsafe {
+        msr::write(msr::STAR, segments);
+        msr::write(msr::LSTAR, (syscall_entry as *const ()).expose_provenance() as u64);
+        // TF, IF, DF, NT and AC: a user's NT would make the kernel's IRETQ fault.
+        msr::write(msr::FMASK, FLAGS);
+    }
+}
+
+/// Makes `context` the one that the next exit restores and the next entry saves to.
+#[inline]
+pub fn set_current_context(context: &'static Context) {
+    let registers = context.regs.as_ptr().expose_provenance();
+    percpu::this().context.set((registers + ANCHOR * 8) as u64);
+}
+
+/// `syscall`: RCX is the address of the next instruction, R11 the flags, everything else as the user left it.
+#[unsafe(naked)]
+unsafe extern "C" fn syscall_entry() {
+    naked_asm!(
+        "swapgs",
+        "mov gs:[{user_rsp}], rsp",
+        "mov rsp, gs:[{context}]",
+        "push r15",
+        "push r14",
+        "push r13",
+        "push r12",
+        "push r11",
+        "push r10",
+        "push r9",
+        "push r8",
+        "push rbp",
+        "push rdi",
+        "push rsi",
+        "push rdx",
+        "push rcx",
+        "push rbx",
+        "push rax",
+        "push r11",
+        "push qword ptr gs:[{user_rsp}]",
+        "push rcx",
+        // The length of `syscall` is 2.
+        "sub rcx, 2",
+        "mov [rsp + {fault_ip}], rcx",
+        "mov qword ptr [rsp + {by_syscall}], 1",
+        "mov rsp, gs:[{stack_top}]",
+        "call {handler}",
+        "jmp {leave}",
+        user_rsp = const offset_of!(PerCpu, user_rsp),
+        context = const offset_of!(PerCpu, context),
+        stack_top = const offset_of!(PerCpu, stack_top),
+        fault_ip = const offset_of!(Context, fault_ip),
+        by_syscall = const offset_of!(Context, by_syscall),
+        handler = sym selkie_syscall,
+        leave = sym leave,
+    )
+}
+
+/// Restores the current context and goes on in user mode: by SYSRET if RCX and R11 may hold the address and the flags,
+/// else by IRET.
+#[unsafe(naked)]
+unsafe extern "C" fn leave() -> ! {
+    naked_asm!(
+        "mov rsp, gs:[{context}]",
+        "cmp qword ptr [rsp + {by_syscall}], 0",
+        "je 2f",
+        "mov rcx, [rsp + {rip}]",
+        "mov r11, [rsp + {rflags}]",
+        "mov rax, [rsp + {rax}]",
+        "mov rbx, [rsp + {rbx}]",
+        "mov rdx, [rsp + {rdx}]",
+        "mov rsi, [rsp + {rsi}]",
+        "mov rdi, [rsp + {rdi}]",
+        "mov rbp, [rsp + {rbp}]",
+        "mov r8, [rsp + {r8}]",
+        "mov r9, [rsp + {r9}]",
+        "mov r10, [rsp + {r10}]",
+        "mov r12, [rsp + {r12}]",
+        "mov r13, [rsp + {r13}]",
+        "mov r14, [rsp + {r14}]",
+        "mov r15, [rsp + {r15}]",
+        "mov rsp, [rsp + {rsp}]",
+        "swapgs",
+        // RCX is canonical: no page may be mapped at the very end of user space (abi.md 7.8).
+        "sysretq",
+        "2:",
+        "mov r15, rsp",
+        "mov rsp, gs:[{stack_top}]",
+        "push {user_data}",
+        "push qword ptr [r15 + {rsp}]",
+        "push qword ptr [r15 + {rflags}]",
+        "push {user_code}",
+        "push qword ptr [r15 + {rip}]",
+        "mov rax, [r15 + {rax}]",
+        "mov rbx, [r15 + {rbx}]",
+        "mov rcx, [r15 + {rcx}]",
+        "mov rdx, [r15 + {rdx}]",
+        "mov rsi, [r15 + {rsi}]",
+        "mov rdi, [r15 + {rdi}]",
+        "mov rbp, [r15 + {rbp}]",
+        "mov r8, [r15 + {r8}]",
+        "mov r9, [r15 + {r9}]",
+        "mov r10, [r15 + {r10}]",
+        "mov r11, [r15 + {r11}]",
+        "mov r12, [r15 + {r12}]",
+        "mov r13, [r15 + {r13}]",
+        "mov r14, [r15 + {r14}]",
+        "mov r15, [r15 + {r15}]",
+        "swapgs",
+        "iretq",
+        context = const offset_of!(PerCpu, context),
+        stack_top = const offset_of!(PerCpu, stack_top),
+        user_code = const gdt::USER_CODE,
+        user_data = const gdt::USER_DATA,
+        by_syscall = const BY_SYSCALL,
+        rip = const register(Register::Rip),
+        rsp = const register(Register::Rsp),
+        rflags = const register(Register::Rflags),
+        rax = const register(Register::Rax),
+        rbx = const register(Register::Rbx),
+        rcx = const register(Register::Rcx),
+        rdx = const register(Register::Rdx),
+        rsi = const register(Register::Rsi),
+        rdi = const register(Register::Rdi),
+        rbp = const register(Register::Rbp),
+        r8 = const register(Register::R8),
+        r9 = const register(Register::R9),
+        r10 = const register(Register::R10),
+        r11 = const register(Register::R11),
+        r12 = const register(Register::R12),
+        r13 = const register(Register::R13),
+        r14 = const register(Register::R14),
+        r15 = const register(Register::R15),
+    )
+}
+
+/// Leaves the boot code for the current thread.
+pub fn enter_user() -> ! {
+    // SAFETY: the core made a thread the current one, whose context can be restored; nothing on this stack is needed.
+    unsafe { leave() }
+}
+
+/// One stub of 16 bytes for each vector. It makes all stacks look alike: error code (0 where the processor pushes none),
+/// vector. Vectors of the masked PIC and the spurious one need no answer at all.
+#[unsafe(naked)]
+unsafe extern "C" fn stubs() {
+    naked_asm!(
+        ".set selkie_vector, 0",
+        ".rept 256",
+        ".balign {stub_bytes}",
+        ".if (selkie_vector >= 32 && selkie_vector < 48) || selkie_vector == 255",
+        "iretq",
+        ".else",
+        ".if !(selkie_vector == 8 || (selkie_vector >= 10 && selkie_vector <= 14) || selkie_vector == 17 \
+             || selkie_vector == 21 || selkie_vector == 29 || selkie_vector == 30)",
+        "push 0",
+        ".endif",
+        // push imm32; a vector does not fit into a signed byte.
+        ".byte 0x68",
+        ".long selkie_vector",
+        ".if selkie_vector == {nmi} || selkie_vector == {double_fault} || selkie_vector == {machine_check}",
+        "jmp {emergency}",
+        ".else",
+        "jmp {trap}",
+        ".endif",
+        ".endif",
+        ".set selkie_vector, selkie_vector + 1",
+        ".endr",
+        stub_bytes = const STUB_BYTES,
+        nmi = const idt::NMI,
+        double_fault = const idt::DOUBLE_FAULT,
+        machine_check = const idt::MACHINE_CHECK,
+        emergency = sym emergency_entry,
+        trap = sym trap_entry,
+    )
+}
+
+/// Exceptions and interrupts. On the stack: vector, error code, RIP, CS, RFLAGS, RSP, SS. From user mode that is the
+/// start of the kernel's stack.
+#[unsafe(naked)]
+unsafe extern "C" fn trap_entry() {
+    naked_asm!(
+        "test byte ptr [rsp + 24], 3",
+        "jz 2f",
+        "swapgs",
+        "mov rsp, gs:[{context}]",
+        "push r15",
+        "push r14",
+        "push r13",
+        "push r12",
+        "push r11",
+        "push r10",
+        "push r9",
+        "push r8",
+        "push rbp",
+        "push rdi",
+        "push rsi",
+        "push rdx",
+        "push rcx",
+        "push rbx",
+        "push rax",
+        "mov rbx, gs:[{stack_top}]",
+        "mov rax, [rbx - 40]",
+        "push qword ptr [rbx - 24]",
+        "push qword ptr [rbx - 16]",
+        "push rax",
+        "mov [rsp + {fault_ip}], rax",
+        "mov qword ptr [rsp + {by_syscall}], 0",
+        "mov rdi, [rbx - 56]",
+        "mov rsi, [rbx - 48]",
+        "mov rsp, rbx",
+        "cld",
+        "call {handler}",
+        "jmp {leave}",
+        // In the kernel: an interrupt is remembered for later, an exception is a bug.
+        "2:",
+        "cmp dword ptr [rsp], {first_interrupt}",
+        "jb {emergency}",
+        "push rax",
+        "mov eax, [rsp + 8]",
+        "bts qword ptr gs:[{pending}], rax",
+        "pop rax",
+        "add rsp, 16",
+        "iretq",
+        context = const offset_of!(PerCpu, context),
+        stack_top = const offset_of!(PerCpu, stack_top),
+        pending = const offset_of!(PerCpu, pending),
+        fault_ip = const offset_of!(Context, fault_ip),
+        by_syscall = const offset_of!(Context, by_syscall),
+        first_interrupt = const idt::FIRST_INTERRUPT,
+        handler = sym user_trap,
+        leave = sym leave,
+        emergency = sym emergency_entry,
+    )
+}
+
+/// NMI, double fault and machine check at any moment, and every exception in the kernel. GS may be the user's or the
+/// kernel's: neither this code nor its handler uses it.
+#[unsafe(naked)]
+unsafe extern "C" fn emergency_entry() {
+    naked_asm!(
+        "push rax",
+        "push rbx",
+        "push rcx",
+        "push rdx",
+        "push rsi",
+        "push rdi",
+        "push rbp",
+        "push r8",
+        "push r9",
+        "push r10",
+        "push r11",
+        "push r12",
+        "push r13",
+        "push r14",
+        "push r15",
+        "mov rdi, rsp",
+        "mov rbx, rsp",
+        "and rsp, -16",
+        "cld",
+        "call {handler}",
+        "mov rsp, rbx",
+        "pop r15",
+        "pop r14",
+        "pop r13",
+        "pop r12",
+        "pop r11",
+        "pop r10",
+        "pop r9",
+        "pop r8",
+        "pop rbp",
+        "pop rdi",
+        "pop rsi",
+        "pop rdx",
+        "pop rcx",
+        "pop rbx",
+        "pop rax",
+        "add rsp, 16",
+        "iretq",
+        handler = sym emergency,
+    )
+}
+
+/// What an emergency finds on its stack.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+#[allow(missing_docs, reason = "registers")]
+pub struct TrapFrame {
+    pub r15: u64,
+    pub r14: u64,
+    pub r13: u64,
+    pub r12: u64,
+    pub r11: u64,
+    pub r10: u64,
+    pub r9: u64,
+    pub r8: u64,
+    pub rbp: u64,
+    pub rdi: u64,
+    pub rsi: u64,
+    pub rdx: u64,
+    pub rcx: u64,
+    pub rbx: u64,
+    pub rax: u64,
+    pub vector: u64,
+    pub error_code: u64,
+    pub rip: u64,
+    pub cs: u64,
+    pub rflags: u64,
+    pub rsp: u64,
+    pub ss: u64,
+}
+
+/// An exception or interrupt while a user ran.
+extern "C" fn user_trap(vector: u64, error_code: u64) {
+    // A user may set AC, which the gate does not clear and which would switch SMAP off.
+    cpu::clear_access_flag();
+    // SAFETY: the registers are saved, interrupts are off, and this is the core's stack: what the handlers ask for.
+    unsafe {
+        match vector {
+            0..idt::FIRST_INTERRUPT => selkie_exception(vector, error_code, cpu::fault_address()),
+            idt::FIRST_SOFTWARE_INTERRUPT..=idt::LAST_SOFTWARE_INTERRUPT => selkie_software_interrupt(vector),
+            _ => selkie_interrupt(vector),
+        }
+    }
+}
+
+/// See [`emergency_entry`]. Returns only from an NMI.
+extern "C" fn emergency(frame: &TrapFrame) {
+    if frame.vector == idt::NMI {
+        log::warn!("non-maskable interrupt: the machine reports a hardware error or a watchdog");
+    } else {
+        crate::debug::panic::exception(frame, cpu::fault_address());
+    }
+}

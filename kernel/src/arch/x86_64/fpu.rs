@@ -1,0 +1,85 @@
+//! The x87 and SSE registers of threads (SDM vol. 1, 13; abi.md 9.10). The kernel itself uses none of them.
+use core::arch::asm;
+use core::cell::UnsafeCell;
+
+use super::cpu::{self, Features};
+use super::percpu;
+
+/// Bytes of the XSAVE area for x87 and SSE: 512 of FXSAVE, 64 of header.
+const STATE_BYTES: usize = 576;
+/// State components x87 and SSE.
+const COMPONENTS: u32 = 3;
+/// x87 control word after reset of a process: all exceptions masked.
+const CONTROL_WORD: u16 = 0x37f;
+const CONTROL_WORD_AT: usize = 0;
+/// SSE control and status: all exceptions masked.
+const MXCSR: u32 = 0x1f80;
+const MXCSR_AT: usize = 24;
+
+/// Room for a thread's FPU registers.
+#[repr(C, align(64))]
+pub struct FpuState(UnsafeCell<[u8; STATE_BYTES]>);
+
+/// Writes the state of a new thread.
+pub fn fpu_init(state: &FpuState) {
+    let mut bytes = [0; STATE_BYTES];
+    // In the header, all components are marked as being in their initial state; these two are read nevertheless.
+    for (at, value) in [(CONTROL_WORD_AT, &CONTROL_WORD.to_le_bytes()[..]), (MXCSR_AT, &MXCSR.to_le_bytes()[..])] {
+        for (to, from) in bytes.iter_mut().skip(at).zip(value) {
+            *to = *from;
+        }
+    }
+    // SAFETY: no reference to the bytes exists anywhere: they are only reached through this file's functions.
+    unsafe { *state.0.get() = bytes }
+}
+
+/// Saves the registers.
+pub fn fpu_save(state: &FpuState) {
+    let area = state.0.get();
+    // SAFETY: 1. The area is large and aligned enough for these components. 2. CR0.TS is clear, see `fpu_enable`.
+    unsafe {
+        if cpu::has(Features::XSAVE) {
+            asm!("xsave64 [{}]", in(reg) area, in("eax") COMPONENTS, in("edx") 0, options(nostack, preserves_flags));
+        } else {
+            asm!("fxsave64 [{}]", in(reg) area, options(nostack, preserves_flags));
+        }
+    }
+}
+
+/// Loads the registers.
+pub fn fpu_restore(state: &FpuState) {
+    let area = state.0.get();
+    // SAFETY: as for `fpu_save`; and the area was filled by `fpu_init` or `fpu_save`, so that its contents are legal.
+    unsafe {
+        if cpu::has(Features::XSAVE) {
+            asm!("xrstor64 [{}]", in(reg) area, in("eax") COMPONENTS, in("edx") 0, options(nostack, preserves_flags));
+        } else {
+            asm!("fxrstor64 [{}]", in(reg) area, options(nostack, preserves_flags));
+        }
+    }
+}
+
+/// Allows or refuses the use of the FPU: while it is off, a use raises exception 7.
+#[inline]
+pub fn fpu_enable(on: bool) {
+    let core = percpu::this();
+    if core.fpu_on.replace(on) == on {
+        return;
+    }
+    const TASK_SWITCHED: u64 = 1 << 3;
+    // SAFETY: only the availability of the FPU changes, which the kernel does not use.
+    unsafe {
+        if on {
+            asm!("clts", options(nomem, nostack, preserves_flags));
+        } else {
+            asm!(
+                "mov {0}, cr0",
+                "or {0}, {1}",
+                "mov cr0, {0}",
+                out(reg) _,
+                const TASK_SWITCHED,
+                options(nomem, nostack),
+            );
+        }
+    }
+}

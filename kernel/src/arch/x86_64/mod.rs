@@ -1,0 +1,65 @@
+//! The port to x86_64 PCs.
+mod apic;
+mod clock;
+pub mod cpu;
+mod entry;
+mod exit;
+mod fpu;
+mod gdt;
+mod idt;
+mod interrupts;
+pub mod ioapic;
+mod msr;
+pub mod paging;
+mod percpu;
+mod pic;
+mod port;
+mod serial;
+pub mod stack;
+mod start;
+pub mod timer;
+mod tlb;
+
+use super::ratio;
+
+pub use apic::end_of_interrupt;
+pub use entry::{TrapFrame, enter_user, set_current_context};
+pub use exit::{EXIT_PANIC, halt, set_exit_port};
+pub use fpu::{FpuState, fpu_enable, fpu_init, fpu_restore, fpu_save};
+pub use interrupts::{interrupt_pending, take_interrupt, wait_for_interrupt};
+pub use ioapic::{ioapic_count, ioapic_mask, ioapic_pins, ioapic_route};
+pub use paging::{fill_kernel_half, kernel_root};
+pub use port::{port_read, port_write};
+pub use serial::put_char;
+pub use timer::{now, set_timer, tsc_hz};
+pub use tlb::{flush_all, flush_page, leave_root, load_bases, save_bases, set_root};
+
+use crate::boot::acpi::Platform;
+use paging::PagingError;
+
+/// What works before anything else: the console, and exceptions that are reported.
+pub fn init_early() {
+    serial::init();
+    percpu::init();
+    idt::load();
+    entry::init();
+}
+
+/// Interrupt controllers, as the tables of the platform name them. Everything is masked afterwards but the local APIC's
+/// own timer.
+pub fn init_interrupts(platform: &Platform) -> Result<(), PagingError> {
+    pic::init();
+    apic::init()?;
+    ioapic::init(platform.ioapics())?;
+    Ok(())
+}
+
+/// Physical address of the local APIC's registers.
+pub fn local_apic_paddr() -> u64 {
+    apic::paddr()
+}
+
+/// "xAPIC" or "x2APIC".
+pub fn local_apic_mode() -> &'static str {
+    if apic::is_x2apic() { "x2APIC" } else { "xAPIC" }
+}

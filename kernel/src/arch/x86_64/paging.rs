@@ -1,0 +1,296 @@
+//! The kernel's own page tables: all RAM at one offset, the kernel image with the least rights that do, and a window for
+//! devices. The lower half belongs to users.
+use core::cell::Cell;
+use core::fmt;
+use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use super::cpu::{self, Features};
+use super::{stack, tlb};
+use crate::addr::{KernelPtr, PHYS_OFFSET, PhysAddr};
+use crate::arch::pte::{Entry, EntryFlags, PageTable, TABLE_ENTRIES};
+use crate::boot::acpi::PhysMemory;
+use crate::boot::memory::PAGE;
+use crate::boot::memory_pool::{self, OutOfMemory};
+use crate::boot::region::{Region, RegionList};
+
+/// Where device registers are mapped, page by page.
+const DEVICE_WINDOW: u64 = 0xffff_ff00_0000_0000;
+/// The page of the window through which [`PhysWindow`] looks.
+const LOOKING_GLASS: usize = 0;
+const LARGE_BITS: u64 = sel_abi::LARGE_PAGE_BITS;
+const HUGE_BITS: u64 = sel_abi::HUGE_PAGE_BITS;
+
+/// A page of RAM or of the image.
+const MEMORY: EntryFlags = EntryFlags::PRESENT.union(EntryFlags::GLOBAL);
+const DATA: EntryFlags = MEMORY.union(EntryFlags::WRITABLE).union(EntryFlags::NO_EXECUTE);
+/// A page of device registers: PAT index 3, uncached.
+const DEVICE: EntryFlags = DATA.union(EntryFlags::PWT).union(EntryFlags::PCD);
+
+static ROOT: AtomicU64 = AtomicU64::new(0);
+static DEVICE_TABLE: AtomicU64 = AtomicU64::new(0);
+static NEXT_DEVICE: AtomicUsize = AtomicUsize::new(LOOKING_GLASS + 1);
+
+/// Where the boot loader put things.
+#[derive(Clone, Copy, Debug)]
+pub struct LoaderMapping {
+    /// What the loader's page tables add to a physical address.
+    pub phys_offset: u64,
+    /// Physical address of the kernel image.
+    pub kernel_paddr: u64,
+}
+
+/// The page tables cannot be built.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PagingError {
+    /// No memory for tables.
+    OutOfMemory,
+    /// All pages of the device window are taken.
+    WindowFull,
+    /// The processor cannot address this.
+    BeyondPhysical(u64),
+}
+
+impl fmt::Display for PagingError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            PagingError::OutOfMemory => write!(f, "too little free memory for page tables: give the machine more"),
+            PagingError::WindowFull => write!(f, "more interrupt controllers than the kernel has room for"),
+            PagingError::BeyondPhysical(paddr) => write!(f, "{paddr:#x} is not a physical address of this processor"),
+        }
+    }
+}
+
+impl From<OutOfMemory> for PagingError {
+    fn from(_: OutOfMemory) -> Self {
+        PagingError::OutOfMemory
+    }
+}
+
+/// A part of the image and its rights.
+struct Section {
+    pages: Region,
+    flags: EntryFlags,
+}
+
+/// The parts of the image, by the symbols of the linker script.
+fn sections() -> [Section; 3] {
+    unsafe extern "C" {
+        static __text_start: u8;
+        static __text_end: u8;
+        static __rodata_start: u8;
+        static __rodata_end: u8;
+        static __data_start: u8;
+        static __data_end: u8;
+    }
+    let section = |start: *const u8, end: *const u8, flags| {
+        let region = Region { start: start.expose_provenance() as u64, end: end.expose_provenance() as u64 };
+        Section { pages: region.aligned_outward(PAGE), flags }
+    };
+    [
+        section(&raw const __text_start, &raw const __text_end, MEMORY),
+        section(&raw const __rodata_start, &raw const __rodata_end, MEMORY | EntryFlags::NO_EXECUTE),
+        section(&raw const __data_start, &raw const __data_end, DATA),
+    ]
+}
+
+/// The virtual addresses of the kernel image.
+pub fn image() -> Region {
+    let [text, _, data] = sections();
+    Region { start: text.pages.start, end: data.pages.end }
+}
+
+/// Builds tables while the boot loader's are in use.
+struct Builder<'a> {
+    free: &'a mut RegionList,
+    loader: LoaderMapping,
+}
+
+impl Builder<'_> {
+    fn allocate(&mut self) -> Result<PhysAddr, PagingError> {
+        let paddr = memory_pool::take(self.free, PAGE, PAGE)?;
+        self.table(paddr).entries.iter().for_each(|entry| entry.set(Entry::EMPTY));
+        Ok(paddr)
+    }
+
+    fn table(&self, paddr: PhysAddr) -> &'static PageTable {
+        let address = paddr.0.wrapping_add(self.loader.phys_offset);
+        // SAFETY: the address is of a page that `allocate` took from free RAM, which the loader maps at this offset;
+        // entries are cells.
+        unsafe { &*core::ptr::with_exposed_provenance(address as usize) }
+    }
+
+    /// The table that an entry leads to; a new one if it leads nowhere.
+    fn next(&mut self, entry: &Cell<Entry>) -> Result<PhysAddr, PagingError> {
+        if !entry.get().is_present() {
+            entry.set(Entry::new(self.allocate()?, EntryFlags::PRESENT | EntryFlags::WRITABLE));
+        }
+        Ok(entry.get().address())
+    }
+
+    /// The entry for a page of 2^`bits` bytes.
+    fn entry(&mut self, root: PhysAddr, vaddr: u64, bits: u64) -> Result<&'static Cell<Entry>, PagingError> {
+        const ROOT_SHIFT: u64 = 39;
+        const INDEX_BITS: u64 = 9;
+        let mut table = root;
+        let mut shift = ROOT_SHIFT;
+        loop {
+            let index = vaddr >> shift & (TABLE_ENTRIES as u64 - 1);
+            let entry = self.table(table).entries.get(index as usize).ok_or(PagingError::OutOfMemory)?;
+            if shift == bits {
+                return Ok(entry);
+            }
+            table = self.next(entry)?;
+            shift -= INDEX_BITS;
+        }
+    }
+
+    /// Maps RAM at the constant offset, with the largest pages that fit.
+    fn map_ram(&mut self, root: PhysAddr, region: Region) -> Result<(), PagingError> {
+        let largest = if cpu::has(Features::HUGE_PAGES) { HUGE_BITS } else { LARGE_BITS };
+        let mut paddr = region.start;
+        while paddr < region.end {
+            let fits = |bits: &u64| paddr.trailing_zeros() as u64 >= *bits && region.end - paddr >= 1 << bits;
+            let bits = [largest, LARGE_BITS].into_iter().find(fits).unwrap_or(sel_abi::PAGE_BITS);
+            let size = if bits > sel_abi::PAGE_BITS { EntryFlags::LARGE } else { EntryFlags::empty() };
+            let entry = self.entry(root, paddr.wrapping_add(PHYS_OFFSET), bits)?;
+            entry.set(Entry::new(PhysAddr(paddr), DATA | size));
+            paddr += 1 << bits;
+        }
+        Ok(())
+    }
+
+    fn map_image(&mut self, root: PhysAddr) -> Result<(), PagingError> {
+        let start = image().start;
+        for section in sections() {
+            for vaddr in (section.pages.start..section.pages.end).step_by(PAGE as usize) {
+                if stack::guards().any(|guard| guard == vaddr) {
+                    continue;
+                }
+                let paddr = PhysAddr(self.loader.kernel_paddr + (vaddr - start));
+                self.entry(root, vaddr, sel_abi::PAGE_BITS)?.set(Entry::new(paddr, section.flags));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Builds the kernel's page tables from free memory and switches to them: from here on, nothing that only the boot
+/// loader mapped can be reached. `ram` is what the direct map covers.
+pub fn install(ram: &RegionList, free: &mut RegionList, loader: LoaderMapping) -> Result<(), PagingError> {
+    let mut builder = Builder { free, loader };
+    let root = builder.allocate()?;
+    for region in ram.iter() {
+        builder.map_ram(root, region)?;
+    }
+    builder.map_image(root)?;
+    let device = builder.entry(root, DEVICE_WINDOW, LARGE_BITS)?;
+    let device_table = builder.next(device)?;
+    ROOT.store(root.0, Ordering::Relaxed);
+    DEVICE_TABLE.store(device_table.0, Ordering::Relaxed);
+    // The direct map, the image and the stacks are where they were; statics and the stack lie in the image.
+    tlb::set_root(root);
+    cpu::enable_global_pages();
+    Ok(())
+}
+
+/// The page tables that map nothing but the kernel.
+#[inline]
+pub fn kernel_root() -> PhysAddr {
+    PhysAddr(ROOT.load(Ordering::Relaxed))
+}
+
+/// Makes the kernel reachable from an address space.
+pub fn fill_kernel_half(pml4: KernelPtr<PageTable>) {
+    // SAFETY: `install` made the table, which lies in RAM and is never freed.
+    let kernel = unsafe { KernelPtr::<PageTable>::from_phys(kernel_root()) };
+    let halves = pml4.entries.iter().zip(&kernel.entries).skip(TABLE_ENTRIES / 2);
+    halves.for_each(|(to, from)| to.set(from.get()));
+}
+
+/// Bytes of RAM.
+///
+/// # Safety
+/// The direct map covers the region, and nothing writes to it as long as the bytes are used.
+pub unsafe fn ram_bytes(region: Region) -> &'static [u8] {
+    let start = core::ptr::with_exposed_provenance(PhysAddr(region.start).to_virt() as usize);
+    // SAFETY: the caller's promise.
+    unsafe { core::slice::from_raw_parts(start, region.bytes() as usize) }
+}
+
+fn set_device_page(slot: usize, entry: Entry) -> u64 {
+    // SAFETY: as for `fill_kernel_half`.
+    let table = unsafe { KernelPtr::<PageTable>::from_phys(PhysAddr(DEVICE_TABLE.load(Ordering::Relaxed))) };
+    if let Some(cell) = table.entries.get(slot) {
+        cell.set(entry);
+    }
+    let vaddr = DEVICE_WINDOW + slot as u64 * PAGE;
+    tlb::flush_page(vaddr);
+    vaddr
+}
+
+fn check(paddr: u64) -> Result<(), PagingError> {
+    if paddr >> cpu::physical_bits() == 0 { Ok(()) } else { Err(PagingError::BeyondPhysical(paddr)) }
+}
+
+/// Maps the page of device registers at `paddr`, uncached; returns the address of the register at `paddr`.
+pub fn map_device(paddr: u64) -> Result<u64, PagingError> {
+    check(paddr)?;
+    let slot = NEXT_DEVICE.load(Ordering::Relaxed);
+    if slot >= TABLE_ENTRIES {
+        return Err(PagingError::WindowFull);
+    }
+    NEXT_DEVICE.store(slot + 1, Ordering::Relaxed);
+    Ok(set_device_page(slot, Entry::new(PhysAddr(paddr), DEVICE)) + paddr % PAGE)
+}
+
+/// Looks at any physical memory, page by page: firmware tables may lie outside of RAM.
+pub struct PhysWindow {
+    page: Option<u64>,
+}
+
+impl PhysWindow {
+    /// Opens the window. There is one.
+    pub fn new() -> Self {
+        PhysWindow { page: None }
+    }
+
+    fn turn_to(&mut self, page: u64) -> bool {
+        if self.page != Some(page) {
+            if check(page).is_err() {
+                return false;
+            }
+            let flags = EntryFlags::PRESENT | EntryFlags::NO_EXECUTE;
+            set_device_page(LOOKING_GLASS, Entry::new(PhysAddr(page), flags));
+            self.page = Some(page);
+        }
+        true
+    }
+}
+
+impl Default for PhysWindow {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Drop for PhysWindow {
+    fn drop(&mut self) {
+        set_device_page(LOOKING_GLASS, Entry::EMPTY);
+    }
+}
+
+impl PhysMemory for PhysWindow {
+    fn read(&mut self, paddr: u64, to: &mut [u8]) -> bool {
+        for (index, byte) in to.iter_mut().enumerate() {
+            let Some(at) = paddr.checked_add(index as u64) else { return false };
+            if !self.turn_to(at & !(PAGE - 1)) {
+                return false;
+            }
+            let address = DEVICE_WINDOW + LOOKING_GLASS as u64 * PAGE + at % PAGE;
+            // SAFETY: the page is mapped now; bytes have no invalid values, and firmware may change them at any time,
+            // hence volatile.
+            *byte = unsafe { core::ptr::with_exposed_provenance::<u8>(address as usize).read_volatile() };
+        }
+        true
+    }
+}

@@ -1,0 +1,79 @@
+//! What each core has for itself: found through GS in the kernel, by one accessor.
+use core::arch::asm;
+use core::cell::Cell;
+use core::mem::offset_of;
+
+use super::gdt::Segments;
+use super::msr;
+use super::stack::STACKS;
+
+/// Cores that the kernel has room for.
+pub const MAX_CORES: usize = 1;
+
+/// A core's own block. Entry code uses its fields by their offsets.
+#[repr(C)]
+pub struct PerCpu {
+    /// Address of the block itself.
+    this: Cell<u64>,
+    /// Address of the FS base in the registers of the running thread: entry code pushes the others below it.
+    pub(super) context: Cell<u64>,
+    /// Where the kernel's stack starts: it is empty at every entry.
+    pub(super) stack_top: Cell<u64>,
+    /// The user's stack pointer, for a moment during entry.
+    pub(super) user_rsp: Cell<u64>,
+    /// Vectors that were raised while the core was in the kernel, one bit each.
+    pub(super) pending: [Cell<u64>; 4],
+    /// Root of the page tables in use, as in CR3.
+    pub(super) root: Cell<u64>,
+    /// The FPU may be used: CR0.TS is clear.
+    pub(super) fpu_on: Cell<bool>,
+    segments: Segments,
+}
+
+// SAFETY: a core reaches only its own block, and does so with interrupts off; an interrupt that hits in one of the
+// short windows where they are on only sets bits of `pending`, which is read after the window is closed.
+unsafe impl Sync for PerCpu {}
+
+impl PerCpu {
+    const NEW: PerCpu = PerCpu {
+        this: Cell::new(0),
+        context: Cell::new(0),
+        stack_top: Cell::new(0),
+        user_rsp: Cell::new(0),
+        pending: [const { Cell::new(0) }; 4],
+        root: Cell::new(0),
+        fpu_on: Cell::new(true),
+        segments: Segments::NEW,
+    };
+}
+
+static CORES: [PerCpu; MAX_CORES] = [PerCpu::NEW; MAX_CORES];
+
+/// The block of this core.
+#[inline(always)]
+pub fn this() -> &'static PerCpu {
+    let block: u64;
+    // SAFETY: `init` ran before anything that asks for the block, and entry code swaps GS back on each way in; so GS
+    // is the base of a block that starts with its own address, and blocks are statics.
+    unsafe {
+        asm!(
+            "mov {}, gs:[{}]", out(reg) block, const offset_of!(PerCpu, this),
+            options(pure, readonly, nostack, preserves_flags),
+        );
+        &*core::ptr::with_exposed_provenance(block as usize)
+    }
+}
+
+/// Gives the boot core its block, segments and exception stacks.
+pub fn init() {
+    let ([core], [stacks]) = (&CORES, &STACKS);
+    let stack_tops = stacks.ranges().map(|range| range.end);
+    core.this.set(core::ptr::from_ref(core).expose_provenance() as u64);
+    core.stack_top.set(stack_tops[0]);
+    core.segments.load(stack_tops);
+    // SAFETY: every processor with long mode has both registers; from here on GS names this core's block.
+    unsafe {
+        msr::write(msr::GS_BASE, core.this.get());
+        msr::write(msr::KERNEL_GS_BASE, 0);
+    }
+}

@@ -1,0 +1,75 @@
+//! Converting between clocks without a division.
+#![forbid(unsafe_code)]
+
+/// A ratio of two frequencies as a fixed-point number.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Ratio {
+    factor: u64,
+    shift: u32,
+}
+
+impl Ratio {
+    /// Counts of one clock for each count of another: `to / from`. None if either is 0.
+    pub fn new(to: u64, from: u64) -> Option<Ratio> {
+        /// More would be lost when the product is shifted.
+        const MAX_SHIFT: u32 = 64;
+        if to == 0 || from == 0 {
+            return None;
+        }
+        // With this shift the factor has 63 or 64 significant bits.
+        let shift = (63 + from.ilog2() - to.ilog2()).min(MAX_SHIFT);
+        let factor = (u128::from(to) << shift).div_ceil(u128::from(from));
+        Some(Ratio { factor: u64::try_from(factor).unwrap_or(u64::MAX), shift })
+    }
+
+    /// The counts that cover `count` counts of the other clock: never fewer, and at most one more than exactly, for
+    /// results below 2^62. Limited to `u64::MAX`.
+    #[inline]
+    pub fn convert_up(&self, count: u64) -> u64 {
+        let product = u128::from(count) * u128::from(self.factor);
+        let rounded = product.saturating_add((1 << self.shift) - 1) >> self.shift;
+        u64::try_from(rounded).unwrap_or(u64::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn exact_ratios() {
+        let same = Ratio::new(7, 7).unwrap();
+        let third = Ratio::new(1_000_000_000, 3_000_000_000).unwrap();
+        let thousand = Ratio::new(1000, 1).unwrap();
+        for count in [0, 1, 2, 3, 1_000_000, 3_000_000_001, 1 << 40] {
+            assert_eq!(same.convert_up(count), count);
+            assert_eq!(third.convert_up(count), count.div_ceil(3));
+            assert_eq!(thousand.convert_up(count), count * 1000);
+        }
+        assert_eq!(thousand.convert_up(u64::MAX), u64::MAX);
+        assert_eq!(Ratio::new(0, 1), None);
+        assert_eq!(Ratio::new(1, 0), None);
+        assert_eq!(Ratio::new(u64::MAX, 1).unwrap().convert_up(1), u64::MAX);
+        assert_eq!(Ratio::new(1, u64::MAX).unwrap().convert_up(u64::MAX), 1);
+    }
+
+    proptest! {
+        /// Never early, and late by at most one count.
+        #[test]
+        fn it_rounds_up_by_less_than_two(
+            to_bits in 0..64u32, from_bits in 0..64u32, count_bits in 0..64u32,
+            to in any::<u64>(), from in any::<u64>(), count in any::<u64>(),
+        ) {
+            let (to, from, count) = (to >> to_bits, from >> from_bits, count >> count_bits);
+            prop_assume!(to > 0 && from > 0);
+            let exact = (u128::from(count) * u128::from(to)).div_ceil(u128::from(from));
+            let converted = u128::from(Ratio::new(to, from).unwrap().convert_up(count));
+            if exact < 1 << 62 {
+                prop_assert!((exact..=exact + 1).contains(&converted), "{exact} {converted}");
+            } else {
+                prop_assert!(converted >= 1 << 62);
+            }
+        }
+    }
+}

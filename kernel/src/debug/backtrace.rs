@@ -1,0 +1,108 @@
+//! Who called: return addresses along the frame pointers, with names from the kernel file's symbol table.
+use core::fmt;
+
+use elf::ElfBytes;
+use elf::abi::{SHT_SYMTAB, STT_FUNC};
+use elf::endian::LittleEndian;
+use elf::file::Class;
+use elf::string_table::StringTable;
+use elf::symbol::SymbolTable;
+use rustc_demangle::demangle;
+use spin::Once;
+
+use crate::arch::stack;
+use crate::boot::region::Region;
+
+/// Frames that a backtrace shows, at most.
+const MAX_FRAMES: usize = 32;
+
+/// The parts of the kernel file that have names.
+struct Symbols {
+    table: &'static [u8],
+    names: &'static [u8],
+}
+
+static SYMBOLS: Once<Symbols> = Once::new();
+
+/// Where symbols and names are in an ELF file, as offsets.
+pub fn find_symbols(file: &[u8]) -> Option<[Region; 2]> {
+    let elf = ElfBytes::<LittleEndian>::minimal_parse(file).ok()?;
+    let headers = elf.section_headers()?;
+    let table = headers.iter().find(|header| header.sh_type == SHT_SYMTAB)?;
+    let names = headers.get(table.sh_link as usize).ok()?;
+    let region = |offset: u64, bytes| Some(Region { start: offset, end: offset.checked_add(bytes)? });
+    let parts = [region(table.sh_offset, table.sh_size)?, region(names.sh_offset, names.sh_size)?];
+    parts.iter().all(|part| part.end <= file.len() as u64).then_some(parts)
+}
+
+/// Sets the symbol table that names are looked up in.
+pub fn set_symbols(table: &'static [u8], names: &'static [u8]) {
+    SYMBOLS.call_once(|| Symbols { table, names });
+}
+
+/// A code address as a person reads it: function and offset.
+pub struct Symbol(pub u64);
+
+impl Symbol {
+    fn find(&self) -> Option<(&'static str, u64)> {
+        let symbols = SYMBOLS.get()?;
+        let table = SymbolTable::new(LittleEndian, Class::ELF64, symbols.table);
+        let name = StringTable::new(symbols.names);
+        let covers = |symbol: &elf::symbol::Symbol| {
+            symbol.st_symtype() == STT_FUNC && self.0.wrapping_sub(symbol.st_value) < symbol.st_size.max(1)
+        };
+        let symbol = table.iter().find(covers)?;
+        Some((name.get(symbol.st_name as usize).ok()?, self.0.wrapping_sub(symbol.st_value)))
+    }
+}
+
+impl fmt::Display for Symbol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.find() {
+            // Without the hash.
+            Some((name, offset)) => write!(f, "{:#018x} {:#}+{offset:#x}", self.0, demangle(name)),
+            None => write!(f, "{:#018x}", self.0),
+        }
+    }
+}
+
+/// The return addresses on a stack.
+pub struct Frames {
+    frame_pointer: u64,
+    left: usize,
+}
+
+impl Frames {
+    /// Those of the frame whose frame pointer is given.
+    pub fn from(frame_pointer: u64) -> Self {
+        Frames { frame_pointer, left: MAX_FRAMES }
+    }
+
+    /// Those of the caller.
+    #[inline(always)]
+    pub fn here() -> Self {
+        let frame_pointer: u64;
+        // SAFETY: reads a register.
+        unsafe { core::arch::asm!("mov {}, rbp", out(reg) frame_pointer, options(nomem, nostack, preserves_flags)) }
+        Self::from(frame_pointer)
+    }
+}
+
+impl Iterator for Frames {
+    type Item = u64;
+
+    fn next(&mut self) -> Option<u64> {
+        const FRAME_BYTES: u64 = 16;
+        self.left = self.left.checked_sub(1)?;
+        let stack = stack::find(self.frame_pointer)?;
+        if self.frame_pointer % 8 != 0 || stack.end - self.frame_pointer < FRAME_BYTES {
+            return None;
+        }
+        let frame = core::ptr::with_exposed_provenance::<[u64; 2]>(self.frame_pointer as usize);
+        // SAFETY: both words lie inside one of the kernel's stacks and are aligned.
+        let [caller, return_address] = unsafe { frame.read_volatile() };
+        // Frames of callers lie above: a damaged chain cannot go round in circles.
+        self.frame_pointer = if caller > self.frame_pointer { caller } else { 0 };
+        (return_address != 0).then_some(return_address)
+    }
+}
