@@ -5,6 +5,7 @@
 mod machine {
     use core::panic::PanicInfo;
 
+    use kernel::arch::paging::{DirectMap, PhysWindow};
     use kernel::boot::layout::{Layout, Occupied};
     use kernel::boot::limine::{self, HandOver};
     use kernel::boot::region::Region;
@@ -31,19 +32,22 @@ mod machine {
         let hand_over = limine::read().unwrap_or_else(|error| stop(error));
         let mut layout = lay_out(&hand_over);
         let free_before = layout.free.bytes();
-        arch::paging::install(&hand_over.memory.ram, &mut layout.free, hand_over.mapping)
+        let direct_map = arch::paging::install(&hand_over.memory.ram, &mut layout.free, hand_over.mapping)
             .unwrap_or_else(|error| stop(error));
 
         // From here on only the kernel's own.
         let kernel_bytes = layout.kernel_bytes + (free_before - layout.free.bytes());
-        name_functions(&hand_over);
-        let (rsdp, platform) = read_acpi(hand_over.rsdp);
+        match layout.symbols {
+            Some(parts) => debug::backtrace::set_symbols(parts.map(|part| direct_map.bytes(part))),
+            None => log::warn!("the boot loader gave no kernel file: backtraces will show addresses only"),
+        }
+        let (rsdp, platform) = read_acpi(direct_map, hand_over.rsdp);
         arch::init_interrupts(&platform).unwrap_or_else(|error| stop(error));
         reserve(&mut layout, &platform);
         let timer = arch::timer::init(&platform).unwrap_or_else(|error| stop(error));
 
         let HandOver { memory, modules, framebuffer, .. } = hand_over;
-        let reserved = layout.reserved.clone();
+        let (root, reserved) = (layout.root, layout.reserved.clone());
         let mut env = BootEnv {
             ram: layout.into_ram(),
             reserved,
@@ -53,10 +57,8 @@ mod machine {
             memory_map_count: memory.entry_count,
             rsdp,
             framebuffer,
-            // SAFETY: `Layout` made sure that the file lies in RAM and is not handed out; it is given back only after
-            // it was loaded.
-            root_image: unsafe { arch::paging::ram_bytes(modules.root) },
-            root_image_region: modules.root.aligned_outward(memory::PAGE),
+            root_image: direct_map.bytes(root),
+            root_image_region: root.region().aligned_outward(memory::PAGE),
             command_line: line,
             ram_bytes: memory.ram_bytes,
             kernel_bytes,
@@ -80,8 +82,7 @@ mod machine {
     fn lay_out(hand_over: &HandOver) -> Layout {
         let start = hand_over.mapping.kernel_paddr;
         let kernel = Region { start, end: start + arch::paging::image().bytes() };
-        let symbols = hand_over.symbols.as_ref().map_or(&[][..], |parts| &parts[..]);
-        let occupied = Occupied { kernel, symbols, modules: &hand_over.modules };
+        let occupied = Occupied { kernel, symbols: hand_over.symbols, modules: &hand_over.modules };
         let layout = Layout::new(&hand_over.memory, &occupied).unwrap_or_else(|error| stop(error));
         if hand_over.memory.ignored > 0 {
             log::warn!("{} entries of the memory map make no sense", hand_over.memory.ignored);
@@ -89,29 +90,16 @@ mod machine {
         layout
     }
 
-    /// Gives names to the addresses of backtraces, if the boot loader left the kernel file in RAM.
-    fn name_functions(hand_over: &HandOver) {
-        match hand_over.symbols {
-            Some([table, names]) if [table, names].iter().all(|part| hand_over.memory.ram.contains(*part)) => {
-                // SAFETY: the pages are in RAM, and `Layout` keeps them from being handed out.
-                unsafe {
-                    debug::backtrace::set_symbols(
-                        arch::paging::ram_bytes(table),
-                        arch::paging::ram_bytes(names),
-                    );
-                }
-            }
-            _ => log::warn!("no symbol table: backtraces will show addresses only"),
-        }
-    }
-
     /// The ACPI tables, or the least that every PC has.
-    fn read_acpi(rsdp: Option<u64>) -> (Option<[u8; acpi::RSDP_BYTES]>, acpi::Platform) {
+    fn read_acpi(
+        direct_map: DirectMap,
+        rsdp: Option<u64>,
+    ) -> (Option<[u8; acpi::RSDP_BYTES]>, acpi::Platform) {
         let Some(paddr) = rsdp else {
             log::warn!("the boot loader found no ACPI tables: no IOAPIC, hence no device interrupts");
             return Default::default();
         };
-        let mut window = arch::paging::PhysWindow::new();
+        let mut window = PhysWindow::new(direct_map);
         let rsdp = match acpi::read_rsdp(&mut window, paddr) {
             Ok(rsdp) => rsdp,
             Err(error) => {
@@ -158,7 +146,11 @@ mod machine {
             platform.processors.max(1),
         );
         log::info!("time: {timer}");
-        log::info!("modules: the root task with {} KiB, {} others", env.root_image.len() / 1024, env.module_count);
+        log::info!(
+            "modules: the root task with {} KiB, {} others",
+            env.root_image.len() / 1024,
+            env.module_count
+        );
     }
 
     #[panic_handler]

@@ -67,7 +67,8 @@ fn machine() -> (Memory, u64) {
     let mut fadt = vec![0; 80];
     fadt[40..42].copy_from_slice(&0x608u16.to_le_bytes());
     let fadt = memory.table(b"FACP", &fadt);
-    let body: Vec<_> = [unknown, madt, 0, hpet, u64::MAX, fadt].iter().flat_map(|at| at.to_le_bytes()).collect();
+    let body: Vec<_> =
+        [unknown, madt, 0, hpet, u64::MAX, fadt].iter().flat_map(|at| at.to_le_bytes()).collect();
     let xsdt = memory.table(b"XSDT", &body);
     (memory, xsdt)
 }
@@ -80,10 +81,7 @@ fn a_machine_with_everything() {
     let platform = read_platform(&mut memory, &rsdp).unwrap();
     assert_eq!(
         platform.ioapics(),
-        [
-            IoApicEntry { paddr: 0xfec0_0000, first_gsi: 0 },
-            IoApicEntry { paddr: 0xfec0_1000, first_gsi: 24 }
-        ]
+        [IoApicEntry { paddr: 0xfec0_0000, first_gsi: 0 }, IoApicEntry { paddr: 0xfec0_1000, first_gsi: 24 }]
     );
     assert_eq!(platform.processors, 1);
     assert_eq!(platform.hpet, Some(0xfed0_0000));

@@ -172,7 +172,9 @@ fn framebuffer(phys_offset: u64) -> Option<Framebuffer> {
 pub fn command_line() -> &'static str {
     static COPY: Once<([u8; COMMAND_LINE_BYTES], usize)> = Once::new();
     let (bytes, length) = COPY.call_once(|| {
-        let line = KERNEL_COMMAND_LINE.response().map_or("", |response| response.cmdline());
+        // Limine 8 and older know only the command line of the file.
+        let line = KERNEL_COMMAND_LINE.response().map(|response| response.cmdline());
+        let line = line.or_else(|| Some(KERNEL_FILE.response()?.executable_file().cmdline())).unwrap_or("");
         let mut bytes = [0; COMMAND_LINE_BYTES];
         let length = line.floor_char_boundary(COMMAND_LINE_BYTES);
         for (to, from) in bytes.iter_mut().zip(line.bytes().take(length)) {

@@ -185,7 +185,8 @@ mod tests {
         assert_eq!(pairs(&map.reclaimable()), [(MIB, 2 * MIB), (7 * MIB, 8 * MIB)]);
         assert_eq!(map.ram_bytes, 7 * MIB + 0x9_fc00);
         assert_eq!(map.ignored, 0);
-        let kinds: Vec<_> = entries(&map).iter().map(|entry| (entry.base, entry.length, entry.kind)).collect();
+        let kinds: Vec<_> =
+            entries(&map).iter().map(|entry| (entry.base, entry.length, entry.kind)).collect();
         assert_eq!(
             kinds,
             [
@@ -210,10 +211,7 @@ mod tests {
             (1 << 39, MIB, Usable),
         ]);
         assert_eq!(pairs(&map.ram), [(2 * MIB, 3 * MIB), (3 * MIB + 4096, 10 * MIB)]);
-        assert_eq!(
-            pairs(&map.usable),
-            [(2 * MIB, 3 * MIB), (3 * MIB + 4096, 4 * MIB), (5 * MIB, 10 * MIB)]
-        );
+        assert_eq!(pairs(&map.usable), [(2 * MIB, 3 * MIB), (3 * MIB + 4096, 4 * MIB), (5 * MIB, 10 * MIB)]);
         assert_eq!(map.ignored, 2);
     }
 
@@ -227,7 +225,8 @@ mod tests {
     }
 
     fn kind() -> impl Strategy<Value = MemoryKind> {
-        let kinds = [Usable, BootloaderReclaimable, ExecutableAndModules, AcpiReclaimable, AcpiNvs, Bad, Reserved];
+        let kinds =
+            [Usable, BootloaderReclaimable, ExecutableAndModules, AcpiReclaimable, AcpiNvs, Bad, Reserved];
         proptest::sample::select(kinds.to_vec())
     }
 

@@ -58,18 +58,21 @@ impl fmt::Display for ModuleError<'_> {
             ModuleError::NoRoot => write!(
                 f,
                 "no boot module is the root task: limine.conf needs `module_path: boot():/boot/roottask` followed by \
-                 `module_string: root`"
+                 `module_cmdline: root`"
             ),
             ModuleError::TooMany => {
                 write!(f, "more than {MAX_MODULES} boot modules: remove some from limine.conf")
             }
             ModuleError::LongString(string) => write!(
                 f,
-                "a module_string of limine.conf is longer than {} bytes: `{string}`",
+                "a module_cmdline of limine.conf is longer than {} bytes: `{string}`",
                 MODULE_STRING_BYTES - 1
             ),
             ModuleError::Misplaced(string) => {
-                write!(f, "the boot loader put the module `{string}` where it cannot be used: not on a page boundary")
+                write!(
+                    f,
+                    "the boot loader put the module `{string}` where it cannot be used: not on a page boundary"
+                )
             }
         }
     }

@@ -119,7 +119,9 @@ impl RegionList {
                     *slot = below;
                     if !self.insert(index + 1, above) {
                         complete = false;
-                        if let (true, Some(slot)) = (above.bytes() > below.bytes(), self.regions.get_mut(index)) {
+                        if let (true, Some(slot)) =
+                            (above.bytes() > below.bytes(), self.regions.get_mut(index))
+                        {
                             *slot = above;
                         }
                     }

@@ -35,33 +35,51 @@ pub fn find_symbols(file: &[u8]) -> Option<[Region; 2]> {
     parts.iter().all(|part| part.end <= file.len() as u64).then_some(parts)
 }
 
-/// Sets the symbol table that names are looked up in.
-pub fn set_symbols(table: &'static [u8], names: &'static [u8]) {
+/// Sets where names are looked up: the symbol table, and the names that it refers to.
+pub fn set_symbols([table, names]: [&'static [u8]; 2]) {
     SYMBOLS.call_once(|| Symbols { table, names });
 }
 
 /// A code address as a person reads it: function and offset.
-pub struct Symbol(pub u64);
+#[derive(Clone, Copy, Debug)]
+pub enum Symbol {
+    /// The address of an instruction.
+    At(u64),
+    /// A return address: the call before it is what counts, and may be the last instruction of its function.
+    After(u64),
+}
 
 impl Symbol {
-    fn find(&self) -> Option<(&'static str, u64)> {
+    fn address(self) -> u64 {
+        match self {
+            Symbol::At(address) | Symbol::After(address) => address,
+        }
+    }
+
+    fn find(self) -> Option<(&'static str, u64)> {
         let symbols = SYMBOLS.get()?;
         let table = SymbolTable::new(LittleEndian, Class::ELF64, symbols.table);
-        let name = StringTable::new(symbols.names);
+        let names = StringTable::new(symbols.names);
+        let inside = match self {
+            Symbol::At(address) => address,
+            Symbol::After(address) => address.wrapping_sub(1),
+        };
         let covers = |symbol: &elf::symbol::Symbol| {
-            symbol.st_symtype() == STT_FUNC && self.0.wrapping_sub(symbol.st_value) < symbol.st_size.max(1)
+            symbol.st_symtype() == STT_FUNC && inside.wrapping_sub(symbol.st_value) < symbol.st_size
         };
         let symbol = table.iter().find(covers)?;
-        Some((name.get(symbol.st_name as usize).ok()?, self.0.wrapping_sub(symbol.st_value)))
+        let name = names.get(symbol.st_name as usize).ok()?;
+        Some((name, self.address().wrapping_sub(symbol.st_value)))
     }
 }
 
 impl fmt::Display for Symbol {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:#018x}", self.address())?;
         match self.find() {
-            // Without the hash.
-            Some((name, offset)) => write!(f, "{:#018x} {:#}+{offset:#x}", self.0, demangle(name)),
-            None => write!(f, "{:#018x}", self.0),
+            // `#` leaves the hash out.
+            Some((name, offset)) => write!(f, " {:#}+{offset:#x}", demangle(name)),
+            None => Ok(()),
         }
     }
 }
@@ -83,7 +101,9 @@ impl Frames {
     pub fn here() -> Self {
         let frame_pointer: u64;
         // SAFETY: reads a register.
-        unsafe { core::arch::asm!("mov {}, rbp", out(reg) frame_pointer, options(nomem, nostack, preserves_flags)) }
+        unsafe {
+            core::arch::asm!("mov {}, rbp", out(reg) frame_pointer, options(nomem, nostack, preserves_flags))
+        }
         Self::from(frame_pointer)
     }
 }

@@ -50,7 +50,7 @@ fn begin() {
 fn finish(frames: Frames) -> ! {
     say!("[kernel] called from:");
     for address in frames {
-        say!("[kernel]   {}", Symbol(address));
+        say!("[kernel]   {}", Symbol::After(address));
     }
     arch::halt(arch::EXIT_PANIC)
 }
@@ -75,13 +75,17 @@ pub fn exception(frame: &TrapFrame, address: u64) -> ! {
     begin();
     let name = EXCEPTIONS.get(frame.vector as usize).unwrap_or(&"reserved exception");
     let mode = if frame.cs & 3 == 0 { "in the kernel" } else { "while a user ran" };
-    say!("[kernel] PANIC: {name} {mode}: vector {} error code {:#x} cr2 {address:#x}", frame.vector, frame.error_code);
+    say!(
+        "[kernel] PANIC: {name} {mode}: vector {} error code {:#x} cr2 {address:#x}",
+        frame.vector,
+        frame.error_code
+    );
     let near_guard = |reason: u64| arch::stack::guards().any(|guard| reason.wrapping_sub(guard) < 4096);
     if near_guard(address) || near_guard(frame.rsp) {
         say!("[kernel] the stack pointer ran into the page below its stack: the kernel stack is too small");
     }
     let f = frame;
-    say!("[kernel] rip {}", Symbol(f.rip));
+    say!("[kernel] rip {}", Symbol::At(f.rip));
     say!("[kernel] cs {:#x} ss {:#x} rflags {:#x}", f.cs, f.ss, f.rflags);
     say!("[kernel] rsp {:016x} rbp {:016x} rax {:016x} rbx {:016x}", f.rsp, f.rbp, f.rax, f.rbx);
     say!("[kernel] rcx {:016x} rdx {:016x} rsi {:016x} rdi {:016x}", f.rcx, f.rdx, f.rsi, f.rdi);

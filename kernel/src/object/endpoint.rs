@@ -103,7 +103,11 @@ fn answerable(
 ) {
     match reply {
         Some(reply) if mode.may_be_answered() => reply::push(k, sender, receiver, reply, may_donate),
-        _ => tcb::set_state(k, sender, ThreadState::Inactive),
+        _ => {
+            // The fault was told and will not be answered; a later message of the thread is no fault.
+            sender.fault.set(Fault::None);
+            tcb::set_state(k, sender, ThreadState::Inactive);
+        }
     }
 }
 

@@ -300,6 +300,10 @@ impl Machine {
 
     pub fn call_raw(&mut self, cap: u64, label: u64, words: &[u64], caps: &[u64]) -> Reply {
         let thread = self.current();
+        let configures = label == Label::SchedControlConfigureFlags.raw();
+        if let Some(Cap::SchedContext(context)) = caps.first().map(|cptr| self.cap(*cptr)) && configures {
+            self.budgets.remove(&context.object.phys().0);
+        }
         self.call_ipc(cap, Msg { label, words, caps });
         while self.must_repeat(thread) {
             self.restarts += 1;
@@ -307,7 +311,7 @@ impl Machine {
             self.enter_syscall(Syscall::Call.raw().cast_unsigned());
         }
         let reply = self.reply_of(thread);
-        if label == Label::SchedControlConfigureFlags.raw() && reply.label == 0 {
+        if configures && reply.label == 0 {
             self.note_budget(caps[0], words[0]);
         }
         reply

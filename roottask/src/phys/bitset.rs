@@ -105,6 +105,12 @@ mod tests {
     use std::collections::BTreeSet;
 
     proptest! {
+        #![proptest_config(ProptestConfig {
+            cases: if cfg!(miri) { 2 } else { 256 },
+            failure_persistence: None,
+            ..ProptestConfig::default()
+        })]
+
         #[test]
         fn agrees_with_a_btree_set(ops in proptest::collection::vec((any::<bool>(), 0u32..9000), 1..300)) {
             const CAPACITY: usize = 9000;

@@ -20,7 +20,7 @@ pub struct Stats {
     pub free_blocks: [u32; SIZES],
     /// log2 of the largest free block; 0 when nothing is free.
     pub largest_bits: u8,
-    /// Device memory known, and handed out.
+    /// Device memory known.
     pub device_total: u64,
     /// Device memory handed out.
     pub device_used: u64,

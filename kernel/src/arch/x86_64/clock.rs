@@ -54,7 +54,11 @@ impl Clock {
         let capabilities = read_hpet(registers, HPET_CAPABILITIES);
         let period_fs = capabilities >> PERIOD_SHIFT;
         let bits = if capabilities & COUNTER_IS_64_BITS != 0 { 64 } else { 32 };
-        Ok((1..=HPET_MAX_PERIOD_FS).contains(&period_fs).then_some(Clock::Hpet { registers, period_fs, bits }))
+        Ok((1..=HPET_MAX_PERIOD_FS).contains(&period_fs).then_some(Clock::Hpet {
+            registers,
+            period_fs,
+            bits,
+        }))
     }
 
     /// Name for reports.

@@ -24,7 +24,9 @@ pub struct FpuState(UnsafeCell<[u8; STATE_BYTES]>);
 pub fn fpu_init(state: &FpuState) {
     let mut bytes = [0; STATE_BYTES];
     // In the header, all components are marked as being in their initial state; these two are read nevertheless.
-    for (at, value) in [(CONTROL_WORD_AT, &CONTROL_WORD.to_le_bytes()[..]), (MXCSR_AT, &MXCSR.to_le_bytes()[..])] {
+    for (at, value) in
+        [(CONTROL_WORD_AT, &CONTROL_WORD.to_le_bytes()[..]), (MXCSR_AT, &MXCSR.to_le_bytes()[..])]
+    {
         for (to, from) in bytes.iter_mut().skip(at).zip(value) {
             *to = *from;
         }

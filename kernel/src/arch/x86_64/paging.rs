@@ -9,6 +9,7 @@ use super::{stack, tlb};
 use crate::addr::{KernelPtr, PHYS_OFFSET, PhysAddr};
 use crate::arch::pte::{Entry, EntryFlags, PageTable, TABLE_ENTRIES};
 use crate::boot::acpi::PhysMemory;
+use crate::boot::layout::Kept;
 use crate::boot::memory::PAGE;
 use crate::boot::memory_pool::{self, OutOfMemory};
 use crate::boot::region::{Region, RegionList};
@@ -53,9 +54,13 @@ pub enum PagingError {
 impl fmt::Display for PagingError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            PagingError::OutOfMemory => write!(f, "too little free memory for page tables: give the machine more"),
+            PagingError::OutOfMemory => {
+                write!(f, "too little free memory for page tables: give the machine more")
+            }
             PagingError::WindowFull => write!(f, "more interrupt controllers than the kernel has room for"),
-            PagingError::BeyondPhysical(paddr) => write!(f, "{paddr:#x} is not a physical address of this processor"),
+            PagingError::BeyondPhysical(paddr) => {
+                write!(f, "{paddr:#x} is not a physical address of this processor")
+            }
         }
     }
 }
@@ -174,9 +179,28 @@ impl Builder<'_> {
     }
 }
 
+/// Proof that the kernel's own page tables are in use.
+#[derive(Clone, Copy, Debug)]
+pub struct DirectMap(());
+
+impl DirectMap {
+    /// The bytes of a file.
+    pub fn bytes(self, file: Kept) -> &'static [u8] {
+        let region = file.region();
+        let start = core::ptr::with_exposed_provenance(PhysAddr(region.start).to_virt() as usize);
+        // SAFETY: 1. What is kept is RAM, and the direct map covers all RAM. 2. It is handed out to nobody, so that
+        // nothing writes to it; the root task's file becomes free only after it was loaded, its last use.
+        unsafe { core::slice::from_raw_parts(start, region.bytes() as usize) }
+    }
+}
+
 /// Builds the kernel's page tables from free memory and switches to them: from here on, nothing that only the boot
 /// loader mapped can be reached. `ram` is what the direct map covers.
-pub fn install(ram: &RegionList, free: &mut RegionList, loader: LoaderMapping) -> Result<(), PagingError> {
+pub fn install(
+    ram: &RegionList,
+    free: &mut RegionList,
+    loader: LoaderMapping,
+) -> Result<DirectMap, PagingError> {
     let mut builder = Builder { free, loader };
     let root = builder.allocate()?;
     for region in ram.iter() {
@@ -190,7 +214,7 @@ pub fn install(ram: &RegionList, free: &mut RegionList, loader: LoaderMapping) -
     // The direct map, the image and the stacks are where they were; statics and the stack lie in the image.
     tlb::set_root(root);
     cpu::enable_global_pages();
-    Ok(())
+    Ok(DirectMap(()))
 }
 
 /// The page tables that map nothing but the kernel.
@@ -205,16 +229,6 @@ pub fn fill_kernel_half(pml4: KernelPtr<PageTable>) {
     let kernel = unsafe { KernelPtr::<PageTable>::from_phys(kernel_root()) };
     let halves = pml4.entries.iter().zip(&kernel.entries).skip(TABLE_ENTRIES / 2);
     halves.for_each(|(to, from)| to.set(from.get()));
-}
-
-/// Bytes of RAM.
-///
-/// # Safety
-/// The direct map covers the region, and nothing writes to it as long as the bytes are used.
-pub unsafe fn ram_bytes(region: Region) -> &'static [u8] {
-    let start = core::ptr::with_exposed_provenance(PhysAddr(region.start).to_virt() as usize);
-    // SAFETY: the caller's promise.
-    unsafe { core::slice::from_raw_parts(start, region.bytes() as usize) }
 }
 
 fn set_device_page(slot: usize, entry: Entry) -> u64 {
@@ -250,7 +264,7 @@ pub struct PhysWindow {
 
 impl PhysWindow {
     /// Opens the window. There is one.
-    pub fn new() -> Self {
+    pub fn new(_: DirectMap) -> Self {
         PhysWindow { page: None }
     }
 
@@ -264,12 +278,6 @@ impl PhysWindow {
             self.page = Some(page);
         }
         true
-    }
-}
-
-impl Default for PhysWindow {
-    fn default() -> Self {
-        Self::new()
     }
 }
 

@@ -19,7 +19,9 @@ pub fn port_read(port: u16, bytes: u8) -> u32 {
                 asm!("in ax, dx", in("dx") port, out("ax") word, options(nomem, nostack, preserves_flags));
                 value = u32::from(word);
             }
-            _ => asm!("in eax, dx", in("dx") port, out("eax") value, options(nomem, nostack, preserves_flags)),
+            _ => {
+                asm!("in eax, dx", in("dx") port, out("eax") value, options(nomem, nostack, preserves_flags))
+            }
         }
     }
     value
@@ -30,9 +32,15 @@ pub fn port_write(port: u16, bytes: u8, value: u32) {
     // SAFETY: as for `port_read`.
     unsafe {
         match bytes {
-            1 => asm!("out dx, al", in("dx") port, in("al") value as u8, options(nomem, nostack, preserves_flags)),
-            2 => asm!("out dx, ax", in("dx") port, in("ax") value as u16, options(nomem, nostack, preserves_flags)),
-            _ => asm!("out dx, eax", in("dx") port, in("eax") value, options(nomem, nostack, preserves_flags)),
+            1 => {
+                asm!("out dx, al", in("dx") port, in("al") value as u8, options(nomem, nostack, preserves_flags))
+            }
+            2 => {
+                asm!("out dx, ax", in("dx") port, in("ax") value as u16, options(nomem, nostack, preserves_flags))
+            }
+            _ => {
+                asm!("out dx, eax", in("dx") port, in("eax") value, options(nomem, nostack, preserves_flags))
+            }
         }
     }
 }

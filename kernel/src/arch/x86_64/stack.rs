@@ -40,12 +40,8 @@ pub struct Stacks {
 unsafe impl Sync for Stacks {}
 
 impl Stacks {
-    const NEW: Stacks = Stacks {
-        kernel: Stack::NEW,
-        nmi: Stack::NEW,
-        double_fault: Stack::NEW,
-        machine_check: Stack::NEW,
-    };
+    const NEW: Stacks =
+        Stacks { kernel: Stack::NEW, nmi: Stack::NEW, double_fault: Stack::NEW, machine_check: Stack::NEW };
 
     /// The addresses of the kernel's stack, and of those for NMI, double fault and machine check.
     pub fn ranges(&self) -> [Range<u64>; 4] {

@@ -38,7 +38,13 @@ pub struct Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "TSC {}.{:03} MHz ({})", self.tsc_hz / 1_000_000, self.tsc_hz / 1_000 % 1_000, self.source)?;
+        write!(
+            f,
+            "TSC {}.{:03} MHz ({})",
+            self.tsc_hz / 1_000_000,
+            self.tsc_hz / 1_000 % 1_000,
+            self.source
+        )?;
         match self.apic_hz {
             Some(hz) => write!(f, ", local APIC counts at {}.{:03} MHz", hz / 1_000_000, hz / 1_000 % 1_000),
             None => write!(f, ", local APIC takes TSC deadlines"),
@@ -103,7 +109,8 @@ pub fn init(platform: &Platform) -> Result<Report, NoClock> {
     TSC_HZ.store(hz, Ordering::Relaxed);
     let mut apic_hz = None;
     if !deadlines {
-        let ratio = measured.and_then(|found| Ratio::new(found.apic_counts, found.tsc_ticks)).ok_or(NoClock)?;
+        let ratio =
+            measured.and_then(|found| Ratio::new(found.apic_counts, found.tsc_ticks)).ok_or(NoClock)?;
         COUNTS_PER_TICK.call_once(|| ratio);
         apic_hz = Some(ratio.convert_up(hz));
     }

@@ -19,7 +19,7 @@ struct Untyped {
 #[derive(Debug, Default)]
 pub struct SimKernel {
     slots: BTreeMap<Slot, Untyped>,
-    /// Slots that were released after their capabilities had gone, and that were never asked for.
+    /// The slot given out last; slots are never used again, so that a stale one is noticed.
     next_slot: Slot,
     /// Slots handed to the allocator and not yet released.
     pub slots_lent: u64,

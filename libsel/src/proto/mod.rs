@@ -1,0 +1,58 @@
+//! Service protocols, shared by clients and servers.
+//!
+//! A protocol is a list of requests, each with a label, fields and the type of its reply:
+//!
+//! ```
+//! libsel::protocol! {
+//!     /// Requests of a clock server.
+//!     pub enum ClockRequest {
+//!         /// The time.
+//!         Now = 0x300 -> u64 {},
+//!         /// Waits.
+//!         Sleep = 0x301 -> () {
+//!             /// How long.
+//!             nanoseconds: u64,
+//!         },
+//!     }
+//! }
+//! ```
+//!
+//! This declares `Now` and `Sleep` with their encodings, and `ClockRequest` with a `decode` for the server. A client
+//! says `proto::call(endpoint, &Sleep { nanoseconds: 5 })`; a server answers with [`Outgoing::reply`] or
+//! [`Outgoing::refusal`]. A reply has label 0 and the reply's words, or the number of a [`ServiceError`].
+//!
+//! Labels below 0x100 are the kernel's (faults can come through the same endpoint); root has 0x100.., console 0x200...
+//!
+//! * [`wire`]: how values become words
+//! * [`transport`]: messages in registers and the IPC buffer
+//! * [`start`]: the page that a server starts with
+//! * [`root`], [`console`]: the services
+
+pub mod console;
+mod protocol;
+pub mod root;
+pub mod start;
+mod text;
+pub mod transport;
+pub mod wire;
+
+#[cfg(test)]
+mod tests;
+
+pub use text::{MAX_TEXT_BYTES, NAME_BYTES, Name, Text, TooLong};
+pub use transport::{Incoming, Outgoing};
+pub use wire::{DecodeError, Field, Message, Request, ServiceError, Sink, Source};
+
+use crate::cap::{Cap, Endpoint};
+
+/// Asks a service and waits for its reply.
+///
+/// Errors: what the service says; `BadReply` if the reply cannot be decoded.
+#[inline]
+pub fn call<R: Request>(endpoint: Cap<Endpoint>, request: &R) -> Result<R::Reply, ServiceError> {
+    let message = Outgoing::request(request).call(endpoint);
+    if let Some(error) = ServiceError::from_label(message.label()) {
+        return Err(error);
+    }
+    R::Reply::take(&mut Incoming::new(&message)).map_err(|DecodeError| ServiceError::BadReply)
+}

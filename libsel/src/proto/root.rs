@@ -1,0 +1,154 @@
+//! The root task's service: memory, other services by name, and what a server has to say about itself.
+
+use super::text::{Name, Text};
+use super::wire::{DecodeError, Field, ServiceError, Sink, Source};
+use crate::abi::Word;
+use crate::cap::{AbsoluteSlot, Cap, Endpoint};
+use crate::{fields, ipc, protocol};
+
+/// What a mapping allows beside reading: one word, bit 0 writing, bit 1 execution.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Protection {
+    /// It can be written.
+    pub write: bool,
+    /// It can be executed.
+    pub execute: bool,
+}
+
+impl Protection {
+    /// Reading alone.
+    pub const READ: Self = Protection { write: false, execute: false };
+    /// Data.
+    pub const READ_WRITE: Self = Protection { write: true, execute: false };
+    /// Code.
+    pub const READ_EXECUTE: Self = Protection { write: false, execute: true };
+}
+
+impl Field for Protection {
+    const MAX_WORDS: usize = 1;
+
+    fn put(&self, sink: &mut impl Sink) {
+        sink.put(Word::from(self.write) | Word::from(self.execute) << 1);
+    }
+
+    fn take(source: &mut impl Source) -> Result<Self, DecodeError> {
+        let bits = source.take()?;
+        if bits > 3 {
+            return Err(DecodeError);
+        }
+        Ok(Protection { write: bits & 1 != 0, execute: bits & 2 != 0 })
+    }
+}
+
+fields! {
+    /// Where memory was mapped.
+    pub struct Mapped {
+        /// Address of its first byte.
+        address: u64,
+    }
+}
+
+fields! {
+    /// A server's memory, and what is left of the machine's.
+    pub struct MemoryStats {
+        /// Bytes mapped by this server's requests.
+        mapped_bytes: u64,
+        /// The most that ever was.
+        peak_bytes: u64,
+        /// Ranges that they form.
+        ranges: u64,
+        /// Bytes of the machine that are still free.
+        free_bytes: u64,
+    }
+}
+
+protocol! {
+    /// What a server asks of the root task.
+    pub enum RootRequest {
+        /// Maps zeroed memory into the caller's address space.
+        ///
+        /// Errors: `OutOfMemory`; `InUse` the address is taken; `InvalidArgument` size, address or alignment.
+        Map = 0x100 -> Mapped {
+            /// Exactly here, or 0: anywhere.
+            address: u64,
+            /// How many, rounded up to pages.
+            bytes: u64,
+            /// The address is a multiple of this power of two; 0: of a page.
+            align: u64,
+            /// What it allows.
+            protection: Protection,
+        },
+        /// Takes memory back. The range may be part of what one [`Map`] mapped, or several of them.
+        ///
+        /// Errors: `NotFound` something in it is not mapped by [`Map`]; `InvalidArgument` not whole pages.
+        Unmap = 0x101 -> () {
+            /// First byte, page aligned.
+            address: u64,
+            /// How many, rounded up to pages.
+            bytes: u64,
+        },
+        /// The caller's memory.
+        Stats = 0x102 -> MemoryStats {},
+        /// Sends the endpoint of a service, badged with who asked, as a capability.
+        ///
+        /// Errors: `NotFound` no service of this name; `NoSlot` the caller's receive slot is not free.
+        Lookup = 0x103 -> () {
+            /// The service's name.
+            name: Name,
+        },
+        /// Prints a line through the root task, for those who cannot reach the console.
+        Log = 0x104 -> () {
+            /// The line.
+            text: Text,
+        },
+        /// The caller ends. There is no reply.
+        Exit = 0x105 -> () {
+            /// 0: as intended.
+            code: u64,
+        },
+    }
+}
+
+/// The root task's service as a server sees it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct RootService(pub Cap<Endpoint>);
+
+impl RootService {
+    /// [`Map`] of data; returns the address.
+    pub fn map(self, request: Map) -> Result<Word, ServiceError> {
+        super::call(self.0, &request).map(|mapped| mapped.address)
+    }
+
+    /// [`Unmap`].
+    pub fn unmap(self, address: Word, bytes: Word) -> Result<(), ServiceError> {
+        super::call(self.0, &Unmap { address, bytes })
+    }
+
+    /// [`Stats`].
+    pub fn stats(self) -> Result<MemoryStats, ServiceError> {
+        super::call(self.0, &Stats {})
+    }
+
+    /// [`Lookup`]; the endpoint goes into `slot`, which has to be free.
+    pub fn lookup(self, name: Name, slot: AbsoluteSlot) -> Result<(), ServiceError> {
+        if !ipc::set_receive_slot(slot) {
+            return Err(ServiceError::NoSlot);
+        }
+        let reply = super::Outgoing::request(&Lookup { name }).call(self.0);
+        match ServiceError::from_label(reply.label()) {
+            Some(error) => Err(error),
+            None if reply.capability_received() => Ok(()),
+            None => Err(ServiceError::NoSlot),
+        }
+    }
+
+    /// [`Log`], cut to what fits.
+    pub fn log(self, line: &[u8]) -> Result<(), ServiceError> {
+        super::call(self.0, &Log { text: Text::cut(line) })
+    }
+
+    /// [`Exit`]; comes back only if there is no root task to listen.
+    pub fn exit(self, code: Word) {
+        super::Outgoing::request(&Exit { code }).call(self.0);
+    }
+}

@@ -1,0 +1,171 @@
+//! How values become message words and values again. Decoding trusts nothing: what is missing, too large or not
+//! defined gives an error.
+
+use core::fmt;
+
+use crate::abi::Word;
+
+/// Where encoded words go.
+pub trait Sink {
+    /// Appends a word.
+    fn put(&mut self, word: Word);
+}
+
+/// Where words to be decoded come from.
+pub trait Source {
+    /// Takes the next word; an error at the end of the message.
+    fn take(&mut self) -> Result<Word, DecodeError>;
+}
+
+/// A value that travels as message words.
+pub trait Field: Sized {
+    /// Words that it takes at most.
+    const MAX_WORDS: usize;
+    /// Appends it.
+    fn put(&self, sink: &mut impl Sink);
+    /// Takes it.
+    fn take(source: &mut impl Source) -> Result<Self, DecodeError>;
+}
+
+/// A message with a label of its own.
+pub trait Message: Field {
+    /// The label.
+    const LABEL: Word;
+}
+
+/// A message that is answered.
+pub trait Request: Message {
+    /// What the answer carries.
+    type Reply: Field;
+}
+
+/// The words of a message are not what its label promises.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct DecodeError;
+
+impl fmt::Display for DecodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("malformed message")
+    }
+}
+
+impl core::error::Error for DecodeError {}
+
+impl Field for () {
+    const MAX_WORDS: usize = 0;
+    fn put(&self, _: &mut impl Sink) {}
+    fn take(_: &mut impl Source) -> Result<Self, DecodeError> {
+        Ok(())
+    }
+}
+
+impl Field for u64 {
+    const MAX_WORDS: usize = 1;
+    #[inline]
+    fn put(&self, sink: &mut impl Sink) {
+        sink.put(*self);
+    }
+    #[inline]
+    fn take(source: &mut impl Source) -> Result<Self, DecodeError> {
+        source.take()
+    }
+}
+
+/// Smaller integers take a word each and are refused when they do not fit.
+macro_rules! integer_fields {
+    ($($integer:ty)*) => {$(
+        impl Field for $integer {
+            const MAX_WORDS: usize = 1;
+            #[inline]
+            fn put(&self, sink: &mut impl Sink) {
+                sink.put(Word::from(*self));
+            }
+            #[inline]
+            fn take(source: &mut impl Source) -> Result<Self, DecodeError> {
+                <$integer>::try_from(source.take()?).map_err(|_| DecodeError)
+            }
+        }
+    )*};
+}
+integer_fields!(u8 u16 u32);
+
+impl Field for bool {
+    const MAX_WORDS: usize = 1;
+    fn put(&self, sink: &mut impl Sink) {
+        sink.put(Word::from(*self));
+    }
+    fn take(source: &mut impl Source) -> Result<Self, DecodeError> {
+        match source.take()? {
+            0 => Ok(false),
+            1 => Ok(true),
+            _ => Err(DecodeError),
+        }
+    }
+}
+
+/// Why a service did not do what it was asked: the label of its reply.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u64)]
+pub enum ServiceError {
+    /// The request's words are malformed.
+    BadRequest = 1,
+    /// The service has no request with this label.
+    UnknownRequest = 2,
+    /// No memory is left, or not for this client.
+    OutOfMemory = 3,
+    /// A value is not possible.
+    InvalidArgument = 4,
+    /// There is nothing of this name or address.
+    NotFound = 5,
+    /// The name or address is taken.
+    InUse = 6,
+    /// This client may not.
+    Refused = 7,
+    /// No capability slot is left.
+    NoSlot = 8,
+    /// The reply could not be decoded, or has a label that no error has.
+    BadReply = 9,
+}
+
+impl ServiceError {
+    /// The error that a reply's label names; `None` for 0, success.
+    #[inline]
+    pub const fn from_label(label: Word) -> Option<Self> {
+        Some(match label {
+            0 => return None,
+            1 => ServiceError::BadRequest,
+            2 => ServiceError::UnknownRequest,
+            3 => ServiceError::OutOfMemory,
+            4 => ServiceError::InvalidArgument,
+            5 => ServiceError::NotFound,
+            6 => ServiceError::InUse,
+            7 => ServiceError::Refused,
+            8 => ServiceError::NoSlot,
+            _ => ServiceError::BadReply,
+        })
+    }
+
+    /// The label of a reply that carries this error.
+    #[inline]
+    pub const fn label(self) -> Word {
+        self as Word
+    }
+}
+
+impl fmt::Display for ServiceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            ServiceError::BadRequest => "the service could not decode the request",
+            ServiceError::UnknownRequest => "the service does not know this request",
+            ServiceError::OutOfMemory => "out of memory",
+            ServiceError::InvalidArgument => "a value of the request is not possible",
+            ServiceError::NotFound => "not found",
+            ServiceError::InUse => "in use",
+            ServiceError::Refused => "not allowed",
+            ServiceError::NoSlot => "no capability slot is left",
+            ServiceError::BadReply => "the service's reply could not be decoded",
+        })
+    }
+}
+
+impl core::error::Error for ServiceError {}

@@ -1,0 +1,116 @@
+//! A server's global allocator: [`crate::heap`] over memory that the root task maps.
+//!
+//! `#[libsel::main]` makes [`ServerHeap`] the program's `#[global_allocator]`; a server that never allocates pays
+//! nothing for it, and a root task does not have it.
+
+use core::alloc::{GlobalAlloc, Layout};
+use core::ptr::{self, NonNull};
+
+use super::{Exclusive, start_info};
+use crate::abi::Word;
+use crate::heap::{Growth, Heap, Source, Stats};
+use crate::proto::root::{Map, Protection, RootService};
+use crate::proto::start::{HEAP_START, slot};
+
+/// Memory from the root task.
+struct RootMemory {
+    /// Where the heap's area ends, and so where it should grow.
+    area_end: Word,
+}
+
+impl RootMemory {
+    fn map(address: Word, bytes: usize) -> Option<NonNull<u8>> {
+        let request = Map { address, bytes: bytes as Word, align: 0, protection: Protection::READ_WRITE };
+        let address = RootService(slot::ROOT).map(request).ok()?;
+        NonNull::new(ptr::with_exposed_provenance_mut(address as usize))
+    }
+
+    /// A range that cannot be unmapped stays mapped: memory is lost, nothing worse.
+    fn unmap(start: NonNull<u8>, bytes: usize) {
+        let _ = RootService(slot::ROOT).unmap(start.addr().get() as Word, bytes as Word);
+    }
+}
+
+// SAFETY: the root task maps fresh pages, readable and writable, into this address space alone, and in whole pages;
+// addresses become pointers with exposed provenance, which the machine does not tell apart.
+unsafe impl Source for RootMemory {
+    fn grow(&mut self, bytes: usize) -> Option<Growth> {
+        let start = Self::map(self.area_end, bytes).or_else(|| Self::map(0, bytes))?;
+        self.area_end = start.addr().get() as Word + bytes as Word;
+        Some(Growth { start, bytes })
+    }
+
+    unsafe fn shrink(&mut self, start: NonNull<u8>, bytes: usize) {
+        Self::unmap(start, bytes);
+        let address = start.addr().get() as Word;
+        if address + bytes as Word == self.area_end {
+            self.area_end = address;
+        }
+    }
+
+    fn map(&mut self, bytes: usize) -> Option<NonNull<u8>> {
+        RootMemory::map(0, bytes)
+    }
+
+    unsafe fn unmap(&mut self, start: NonNull<u8>, bytes: usize) {
+        RootMemory::unmap(start, bytes);
+    }
+
+    fn secret(&mut self) -> usize {
+        // SAFETY: every x86_64 processor has the instruction, and user mode may use it (abi.md 8.6).
+        let ticks = unsafe { core::arch::x86_64::_rdtsc() };
+        let secret = start_info().map_or(0, |info| info.secret);
+        (secret ^ ticks.wrapping_mul(0x9e37_79b9_7f4a_7c15)) as usize
+    }
+}
+
+static HEAP: Exclusive<Heap<RootMemory>> = Exclusive::new(Heap::new(RootMemory { area_end: HEAP_START }));
+
+/// The program's heap, as a `#[global_allocator]`.
+pub struct ServerHeap;
+
+impl ServerHeap {
+    fn with<R>(f: impl FnOnce(&mut Heap<RootMemory>) -> R) -> R {
+        match HEAP.try_with(f) {
+            Some(result) => result,
+            // Only the heap's own code runs inside, and the one thing that it calls out to is the panic handler.
+            None => super::entry::fault(),
+        }
+    }
+}
+
+// SAFETY: the heap gives out blocks of the layout asked for that do not overlap, and keeps them in place until they are
+// freed or resized; it is reached through `Exclusive` only.
+unsafe impl GlobalAlloc for ServerHeap {
+    #[inline]
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        Self::with(|heap| heap.alloc(layout)).map_or(ptr::null_mut(), NonNull::as_ptr)
+    }
+
+    #[inline]
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        if let Some(block) = NonNull::new(block) {
+            // SAFETY: the caller's promise is the heap's condition.
+            Self::with(|heap| unsafe { heap.dealloc(block, layout) });
+        }
+    }
+
+    #[inline]
+    unsafe fn realloc(&self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        let resized = NonNull::new(block).and_then(|block| {
+            // SAFETY: the caller's promise is the heap's condition.
+            Self::with(|heap| unsafe { heap.realloc(block, layout, new_size) })
+        });
+        resized.map_or(ptr::null_mut(), NonNull::as_ptr)
+    }
+}
+
+/// The heap's figures.
+pub fn stats() -> Stats {
+    ServerHeap::with(|heap| heap.stats())
+}
+
+/// Gives the root task back what the heap holds and no block needs.
+pub fn trim() {
+    ServerHeap::with(Heap::trim);
+}

@@ -1,0 +1,71 @@
+//! What goes onto the boot volume: `limine.conf` and the files that it names, for boot archive and ISO alike.
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+
+use crate::build;
+use crate::context::Context;
+use crate::failure::missing;
+use crate::image::ImageArgs;
+use crate::limine_conf;
+
+/// A file of the boot volume.
+pub struct BootFile {
+    /// Path on the volume, such as `boot/selkie`.
+    pub path: String,
+    /// Its content.
+    pub data: Vec<u8>,
+}
+
+/// Collects the boot volume's files; `limine.conf` is the first, with `words` added to the kernel command line.
+///
+/// # Errors
+/// `limine.conf` is malformed, or a file that it names was not built.
+pub fn collect(context: &Context, args: &ImageArgs, words: &str) -> Result<Vec<BootFile>> {
+    let text = fs::read_to_string(context.root.join("limine.conf")).map_err(|error| {
+        missing(format!("cannot read limine.conf in {}: {error}", context.root.display()))
+    })?;
+    let entry = limine_conf::parse(&text)?;
+    let conf = limine_conf::with_command_line(&text, words)?;
+    let mut files = vec![BootFile { path: "limine.conf".into(), data: conf.into_bytes() }];
+    let programs = build::folder(context, &args.build);
+    for path in entry.files() {
+        let replacement = args.root_task.as_deref().filter(|_| entry.root_task() == Some(path));
+        let source = match replacement {
+            Some(root_task) => root_task.to_path_buf(),
+            None => program_file(&programs, path)?,
+        };
+        let data = fs::read(&source).map_err(|error| {
+            missing(format!("cannot read {} for {path} of limine.conf: {error}", source.display()))
+        })?;
+        files.push(BootFile { path: path.to_string(), data });
+    }
+    if args.root_task.is_some() {
+        entry
+            .root_task()
+            .context("--root-task: limine.conf has no module with the string `root` to replace")?;
+    }
+    Ok(files)
+}
+
+/// The built program for the volume path `boot/NAME`.
+fn program_file(programs: &Path, path: &str) -> Result<PathBuf> {
+    path.strip_prefix("boot/").filter(|name| !name.contains('/')).map(|name| programs.join(name)).ok_or_else(
+        || missing(format!("limine.conf names `{path}`, which no build makes; write boot():/boot/NAME")),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn volume_paths_lead_to_built_programs() {
+        let folder = Path::new("/out");
+        assert_eq!(program_file(folder, "boot/selkie").unwrap(), Path::new("/out/selkie"));
+        for path in ["selkie", "boot/a/b", "etc/x"] {
+            assert!(program_file(folder, path).is_err(), "{path}");
+        }
+    }
+}

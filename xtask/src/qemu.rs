@@ -1,0 +1,119 @@
+//! `qemu`: builds and boots, with the serial console on the terminal.
+use std::ffi::OsString;
+use std::io::{self, IsTerminal};
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use clap::Args;
+
+use crate::archive;
+use crate::build;
+use crate::context::Context;
+use crate::failure::{missing, timed_out};
+use crate::firmware::{self, QEMU};
+use crate::guest::{self, End, Streams};
+use crate::image::{self, ImageArgs};
+use crate::iso;
+use crate::machine::{EXIT_PORT_WORD, EXIT_WORD, MachineArgs, Medium};
+use crate::needs::Need;
+use crate::setup;
+
+/// Options of `qemu`.
+#[derive(Args, Clone)]
+#[command(
+    after_help = "Without a terminal on standard input the machine runs the boot script and powers off; the exit \
+code is then the guest's.\nWith a terminal: Ctrl-A x ends QEMU, Ctrl-A c reaches its monitor.\n\nExamples:\n  cargo \
+xtask qemu --mem 2G --smp 4\n  cargo xtask qemu --root-task my.elf --timeout 60 < /dev/null\n  cargo xtask qemu --uefi -- \
+-d int -D qemu.log"
+)]
+pub struct QemuArgs {
+    #[command(flatten)]
+    pub machine: MachineArgs,
+    /// Boot the ISO image instead of having QEMU load the kernel
+    #[arg(long)]
+    pub iso: bool,
+    /// Boot the ISO image with UEFI firmware (OVMF) instead of SeaBIOS
+    #[arg(long)]
+    pub uefi: bool,
+    /// End QEMU after this many seconds, with exit code 124
+    #[arg(long, value_name = "SECONDS")]
+    pub timeout: Option<u64>,
+    #[command(flatten)]
+    pub image: ImageArgs,
+    /// Further arguments for QEMU
+    #[arg(last = true, value_name = "QEMU ARGUMENTS")]
+    pub extra: Vec<OsString>,
+}
+
+/// Builds, boots, and gives the exit code for the process: the guest's.
+///
+/// # Errors
+/// The build fails, something is missing, QEMU fails by itself, the time limit runs out, or the guest resets.
+pub fn run(context: &Context, args: &QemuArgs) -> Result<u8> {
+    let interactive = io::stdin().is_terminal();
+    let streams = if interactive { Streams::Interactive } else { Streams::Output };
+    let (end, _) = boot(context, args, streams)?;
+    match end {
+        End::Code(0) => Ok(0),
+        End::Code(code) => {
+            let meaning = if code == guest::PANIC_CODE { " (kernel panic)" } else { "" };
+            eprintln!("xtask: the guest ended with exit code {code}{meaning}");
+            Ok(code)
+        }
+        End::NoCode if interactive => Ok(0),
+        End::NoCode => bail!(
+            "the guest reset or powered off without an exit code; a triple fault does that: look for it with `cargo \
+             xtask qemu --kvm off -- -d int,cpu_reset -D qemu.log`"
+        ),
+        End::TimedOut => Err(timed_out(format!(
+            "the guest was still running after {} s and was ended",
+            args.timeout.unwrap_or_default()
+        ))),
+    }
+}
+
+/// Builds, packs and boots; the end of the guest and, with [`Streams::Captured`], its output.
+///
+/// # Errors
+/// The build fails, something is missing, or QEMU fails by itself.
+pub fn boot(context: &Context, args: &QemuArgs, streams: Streams) -> Result<(End, String)> {
+    setup::ensure(context, &[Need::Qemu])?;
+    let kvm = args.machine.use_kvm()?;
+    // Everything that can be missing is looked for before any time goes into a build.
+    let iso = if args.iso || args.uefi { Some(iso::tools(context)?) } else { None };
+    let firmware = if args.uefi { Some(uefi_firmware(context)?) } else { None };
+    build::run(context, &args.image.build)?;
+    let interactive = streams == Streams::Interactive;
+    let more: &[&str] = if interactive { &[EXIT_PORT_WORD] } else { &[EXIT_PORT_WORD, EXIT_WORD] };
+    let words = args.image.words(more);
+    let medium = match iso {
+        Some(limine) => {
+            let path = context.output_dir()?.join("qemu.iso");
+            iso::pack(context, &limine, &args.image, &words, &path)?;
+            Medium::Iso { path, firmware }
+        }
+        None => direct_medium(context, args, words)?,
+    };
+    let arguments = args.machine.qemu_arguments(&medium, kvm, interactive);
+    let command = context.prepare(context.shell.cmd(QEMU).args(arguments).args(&args.extra));
+    if args.machine.gdb {
+        let kernel = build::folder(context, &args.image.build).join("selkie");
+        eprintln!("xtask: QEMU waits for: gdb {} -ex 'target remote :1234'", kernel.display());
+    }
+    guest::run(command, streams, args.timeout.map(Duration::from_secs))
+}
+
+/// The loader and the boot archive. The words go to QEMU's `-append`: the loader adds them to limine.conf's.
+fn direct_medium(context: &Context, args: &QemuArgs, words: String) -> Result<Medium> {
+    let files = archive::collect(context, &args.image, "")?;
+    let loader = build::folder(context, &args.image.build).join("directboot");
+    Ok(Medium::Direct { loader, archive: image::pack(context, &files)?, words })
+}
+
+fn uefi_firmware(context: &Context) -> Result<firmware::Firmware> {
+    setup::ensure(context, &[Need::Ovmf])?;
+    let Some(found) = firmware::find() else {
+        return Err(missing("--uefi: no OVMF firmware was found; `cargo xtask doctor` shows how to get it"));
+    };
+    found.with_own_variables(context)
+}
