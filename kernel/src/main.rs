@@ -116,8 +116,7 @@ mod machine {
 
     /// Keeps users away from the interrupt controllers.
     fn reserve(layout: &mut Layout, platform: &acpi::Platform) {
-        let controllers = platform.ioapics().iter().map(|ioapic| ioapic.paddr);
-        for paddr in controllers.chain([arch::local_apic_paddr()]) {
+        for paddr in platform.ioapics().iter().copied().chain([arch::local_apic_paddr()]) {
             let page = Region { start: paddr, end: paddr + 1 }.aligned_outward(memory::PAGE);
             if !layout.reserved.add(page) {
                 stop("the memory map has more regions than the kernel can handle");

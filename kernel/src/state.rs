@@ -42,9 +42,9 @@ pub struct TimeUnits {
 }
 
 impl TimeUnits {
-    /// For a TSC of this frequency in Hz; a frequency below 1 MHz counts as 1 MHz.
+    /// For a TSC of this frequency in Hz, rounded to whole MHz, at least one.
     pub fn new(tsc_hz: u64) -> Self {
-        let ticks_per_us = (tsc_hz / 1_000_000).max(1);
+        let ticks_per_us = (tsc_hz.saturating_add(500_000) / 1_000_000).max(1);
         TimeUnits { ticks_per_us, min_budget: ticks_per_us * sel_abi::MIN_BUDGET_US }
     }
 

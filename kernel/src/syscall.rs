@@ -127,10 +127,12 @@ fn send(k: &mut Kernel, thread: TcbPtr, cptr: u64, phase: SendPhase) -> Result<(
         }
         Cap::Notification(to) if to.rights.contains(CapRights::WRITE) => {
             notification::signal(k, to.object, to.badge);
+            answer_empty(thread, phase);
             return Ok(());
         }
         Cap::Reply(to) => {
             reply::send(k, thread, &to);
+            answer_empty(thread, phase);
             return Ok(());
         }
         _ => {}
@@ -157,6 +159,13 @@ fn send(k: &mut Kernel, thread: TcbPtr, cptr: u64, phase: SendPhase) -> Result<(
         thread.state.set(ThreadState::Running);
     }
     Ok(())
+}
+
+/// A Call that nobody will answer, of a notification or reply object, is done: an empty success (abi.md 9.1).
+fn answer_empty(thread: TcbPtr, phase: SendPhase) {
+    if phase.is_call && thread.is_runnable() {
+        invoke::reply(thread, invoke::Done::Nothing);
+    }
 }
 
 /// The receive phase (abi.md 2.3).

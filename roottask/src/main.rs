@@ -1,9 +1,23 @@
-//! Placeholder.
+//! The root task: takes over the machine's memory, starts the servers of the boot modules, and serves them.
 #![cfg_attr(target_os = "none", no_std, no_main)]
+
 #[cfg(target_os = "none")]
-#[panic_handler]
-fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
-    loop {}
+mod root;
+
+#[cfg(target_os = "none")]
+#[libsel::root_task(stack = 256 * 1024)]
+fn main(bootinfo: &libsel::bootinfo::BootInfoView<'_>) -> ! {
+    use root::{Root, report};
+
+    report::machine(bootinfo);
+    let mut root = Root::new(bootinfo);
+    report::memory(&mut root);
+    root.start_servers(bootinfo);
+    report::memory(&mut root);
+    root.serve()
 }
+
 #[cfg(not(target_os = "none"))]
-fn main() {}
+fn main() {
+    eprintln!("the root task runs on Selkie: cargo xtask qemu");
+}

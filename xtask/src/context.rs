@@ -28,7 +28,10 @@ impl Context {
     /// # Errors
     /// The workspace folder is gone, or the current folder cannot be read.
     pub fn new(verbose: bool) -> Result<Self> {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask has no parent folder")?;
+        // `cargo run` names the checkout it runs in. The folder at compile time may be another one: two checkouts that
+        // share a target folder also share this program.
+        let manifest_dir = env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+        let root = Path::new(&manifest_dir).parent().context("xtask has no parent folder")?;
         let shell = Shell::new()?;
         let target_dir = match env::var_os("CARGO_TARGET_DIR") {
             // Cargo takes a relative folder from where it is called; the commands below run elsewhere.
@@ -82,6 +85,12 @@ impl Context {
         }
         eprint!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         anyhow::bail!("`{text}` failed ({}); its output is above", output.status)
+    }
+
+    /// The output of `command`, if it can be started and ends with status 0; its messages are not shown.
+    pub fn ask(&self, command: Cmd<'_>) -> Option<String> {
+        self.show(&command);
+        command.quiet().ignore_stderr().read().ok()
     }
 
     /// Turns `command` into one of the standard library, for those whose streams are handled here, and shows it.

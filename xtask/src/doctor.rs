@@ -23,7 +23,7 @@ struct Row {
 /// # Errors
 /// None at present; the signature is that of every verb.
 pub fn run(context: &Context) -> Result<()> {
-    let rust = RustInstallation::find(&context.shell);
+    let rust = RustInstallation::find(context);
     let mut rows = vec![program_row(context, "cargo", "install rustup from https://rustup.rs")];
     for need in Need::ALL {
         let (state, detail) = match need.find(&rust) {
@@ -35,7 +35,7 @@ pub fn run(context: &Context) -> Result<()> {
     rows.push(limine_row(context));
     let (state, detail) = match machine::kvm_available() {
         Ok(()) => ("found", "QEMU will use it".to_string()),
-        Err(reason) => ("absent", format!("{reason}; QEMU emulates")),
+        Err(reason) => ("absent", format!("{reason}: emulated")),
     };
     rows.push(Row { name: "KVM".into(), state, detail });
     rows.iter().for_each(|row| println!("{}", line(row)));
@@ -74,7 +74,7 @@ fn found_detail(context: &Context, need: Need, path: &Path) -> String {
 /// The first line of a program's `--version`.
 fn version(context: &Context, program: &str) -> Option<String> {
     find_program(program)?;
-    let text = context.shell.cmd(program).arg("--version").quiet().ignore_stderr().read().ok()?;
+    let text = context.ask(context.shell.cmd(program).arg("--version"))?;
     text.lines().find(|line| !line.trim().is_empty()).map(|line| line.trim().to_string())
 }
 

@@ -25,19 +25,22 @@ pub struct MachineArgs {
     /// Number of processor cores
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub smp: u32,
-    /// Hardware virtualisation: auto uses it where /dev/kvm and the processor's flags allow
+    /// Hardware virtualisation; auto: where /dev/kvm and the processor have it
     #[arg(long, value_enum, default_value_t)]
     pub kvm: Kvm,
-    /// Processor model (`qemu-system-x86_64 -cpu help` lists them)
+    /// Processor model (`qemu-system-x86_64 -cpu help` lists)
     #[arg(long, value_name = "MODEL", default_value = "max")]
     pub cpu: String,
-    /// Machine model
+    /// Machine model: q35 (PCI Express) or pc
     #[arg(long, value_name = "MODEL", default_value = "q35")]
     pub machine: String,
+    /// The screen: gtk, sdl, curses, vnc=:0, … (`-display help` lists them)
+    #[arg(long, value_name = "KIND", default_value = "none")]
+    pub display: String,
     /// Wait for a debugger on TCP port 1234 before the first instruction
     #[arg(long)]
     pub gdb: bool,
-    /// Count instructions instead of time: one each nanosecond; runs repeat exactly (emulation only)
+    /// Let each instruction take 1 ns, so that runs repeat exactly
     #[arg(long)]
     pub icount: bool,
 }
@@ -84,7 +87,9 @@ pub fn kvm_available() -> std::result::Result<(), &'static str> {
     if !Path::new("/dev/kvm").exists() {
         Err("no /dev/kvm")
     } else if !has_virtualisation(&flags) {
-        Err("the processor shows neither vmx nor svm")
+        Err("the processor has neither vmx nor svm")
+    } else if fs::File::options().read(true).write(true).open("/dev/kvm").is_err() {
+        Err("no right to open /dev/kvm; join the group kvm")
     } else {
         Ok(())
     }
@@ -115,7 +120,7 @@ impl MachineArgs {
         let mut arguments: Vec<OsString> = Vec::new();
         let mut add = |words: &[&str]| arguments.extend(words.iter().map(OsString::from));
         add(&["-machine", &self.machine, "-cpu", &self.cpu, "-m", &self.mem, "-smp", &smp]);
-        add(&["-accel", if kvm { "kvm" } else { "tcg" }, "-display", "none", "-no-reboot"]);
+        add(&["-accel", if kvm { "kvm" } else { "tcg" }, "-display", &self.display, "-no-reboot"]);
         if interactive {
             add(&["-serial", "mon:stdio"]);
         } else {
@@ -178,6 +183,7 @@ mod tests {
             kvm: Kvm::Off,
             cpu: "max".into(),
             machine: "q35".into(),
+            display: "none".into(),
             gdb: false,
             icount: false,
         }

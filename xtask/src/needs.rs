@@ -1,9 +1,7 @@
 //! What the verbs need from the machine, how each thing is found, and where it comes from.
 use std::path::{Path, PathBuf};
 
-use xshell::Shell;
-
-use crate::context::{TARGET, find_program};
+use crate::context::{Context, TARGET, find_program};
 use crate::firmware;
 
 /// A thing that some verb needs.
@@ -122,8 +120,8 @@ pub struct RustInstallation {
 
 impl RustInstallation {
     /// Asks `rustc` where it lives; everything counts as missing when it does not answer.
-    pub fn find(shell: &Shell) -> Self {
-        let ask = |args: &[&str]| shell.cmd("rustc").args(args).quiet().ignore_stderr().read().ok();
+    pub fn find(context: &Context) -> Self {
+        let ask = |args: &[&str]| context.ask(context.shell.cmd("rustc").args(args));
         let sysroot = ask(&["--print", "sysroot"]).unwrap_or_default();
         let version = ask(&["-vV"]).unwrap_or_default();
         let host = version.lines().find_map(|line| line.strip_prefix("host: ")).unwrap_or_default();
@@ -136,7 +134,7 @@ impl RustInstallation {
 }
 
 /// The needs out of `needs` that are not on this machine.
-pub fn missing_of(shell: &Shell, needs: &[Need]) -> Vec<Need> {
-    let rust = RustInstallation::find(shell);
+pub fn missing_of(context: &Context, needs: &[Need]) -> Vec<Need> {
+    let rust = RustInstallation::find(context);
     needs.iter().copied().filter(|need| need.find(&rust).is_none()).collect()
 }

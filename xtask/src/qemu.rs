@@ -21,7 +21,7 @@ use crate::setup;
 /// Options of `qemu`.
 #[derive(Args, Clone)]
 #[command(
-    after_help = "Without a terminal on standard input the machine runs the boot script and powers off; the exit \
+    after_help = "Without a terminal on standard input the machine runs the boot script and powers\noff; the exit \
 code is then the guest's.\nWith a terminal: Ctrl-A x ends QEMU, Ctrl-A c reaches its monitor.\n\nExamples:\n  cargo \
 xtask qemu --mem 2G --smp 4\n  cargo xtask qemu --root-task my.elf --timeout 60 < /dev/null\n  cargo xtask qemu --uefi -- \
 -d int -D qemu.log"
@@ -32,7 +32,7 @@ pub struct QemuArgs {
     /// Boot the ISO image instead of having QEMU load the kernel
     #[arg(long)]
     pub iso: bool,
-    /// Boot the ISO image with UEFI firmware (OVMF) instead of SeaBIOS
+    /// Boot the ISO image by UEFI firmware (OVMF) instead of SeaBIOS
     #[arg(long)]
     pub uefi: bool,
     /// End QEMU after this many seconds, with exit code 124

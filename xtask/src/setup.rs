@@ -20,13 +20,13 @@ pub fn run(context: &Context) -> Result<()> {
 /// # Errors
 /// As [`run`].
 pub fn ensure(context: &Context, needs: &[Need]) -> Result<()> {
-    let lacking = missing_of(&context.shell, needs);
+    let lacking = missing_of(context, needs);
     if lacking.is_empty() {
         return Ok(());
     }
     install_from_rustup(context, &lacking)?;
     install_packages(context, &lacking)?;
-    let still = missing_of(&context.shell, &lacking);
+    let still = missing_of(context, &lacking);
     if still.is_empty() {
         return Ok(());
     }
@@ -66,18 +66,11 @@ fn install_from_rustup(context: &Context, lacking: &[Need]) -> Result<()> {
 }
 
 fn install_packages(context: &Context, lacking: &[Need]) -> Result<()> {
-    let packages: Vec<Packages> = lacking
-        .iter()
-        .filter_map(|need| match need.source() {
-            Source::System(packages) => Some(packages),
-            _ => None,
-        })
-        .collect();
+    let (names, packages) = of_packages(lacking);
     if packages.is_empty() {
         return Ok(());
     }
     if !(is_root(context) && find_program("apt-get").is_some()) {
-        let names: Vec<_> = lacking.iter().map(|need| need.name()).collect();
         return Err(missing(format!(
             "missing: {}. Install with the line for your system, then try again:\n{}",
             names.join(", "),
@@ -93,6 +86,15 @@ fn install_packages(context: &Context, lacking: &[Need]) -> Result<()> {
         .and_then(|()| context.run_silently(install))
         .context("apt-get could not install what is missing")
         .map_err(|error| missing(format!("{error:#}")))
+}
+
+/// Those of `needs` that come as packages of the system: their names in messages, and the packages.
+fn of_packages(needs: &[Need]) -> (Vec<&'static str>, Vec<Packages>) {
+    let package = |need: &Need| match need.source() {
+        Source::System(packages) => Some((need.name(), packages)),
+        Source::RustupTarget(_) | Source::RustupComponent(_) => None,
+    };
+    needs.iter().filter_map(package).unzip()
 }
 
 /// One install command a line, for each package manager.
@@ -121,7 +123,7 @@ fn names_for(packages: &[Packages], name: fn(&Packages) -> &'static str) -> Vec<
 }
 
 fn is_root(context: &Context) -> bool {
-    context.shell.cmd("id").arg("-u").quiet().read().is_ok_and(|id| id.trim() == "0")
+    context.ask(context.shell.cmd("id").arg("-u")).is_some_and(|id| id.trim() == "0")
 }
 
 #[cfg(test)]
@@ -130,13 +132,8 @@ mod tests {
 
     #[test]
     fn every_package_manager_gets_its_own_names_once() {
-        let packages: Vec<Packages> = [Need::Qemu, Need::Ovmf, Need::Xorriso]
-            .iter()
-            .filter_map(|need| match need.source() {
-                Source::System(packages) => Some(packages),
-                _ => None,
-            })
-            .collect();
+        let (names, packages) = of_packages(&[Need::Qemu, Need::Ovmf, Need::RustTarget, Need::Xorriso]);
+        assert_eq!(names, ["qemu-system-x86_64", "OVMF", "xorriso"]);
         let commands = install_commands(&packages);
         let lines: Vec<&str> = commands.lines().map(str::trim).collect();
         assert_eq!(

@@ -22,15 +22,6 @@ pub trait PhysMemory {
     fn read(&mut self, paddr: u64, to: &mut [u8]) -> bool;
 }
 
-/// An IOAPIC of the MADT.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct IoApicEntry {
-    /// Physical address of its registers.
-    pub paddr: u64,
-    /// Number of its first pin among all pins ("global system interrupt").
-    pub first_gsi: u32,
-}
-
 /// The ACPI power management timer: 3.579545 MHz, read from a port.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct PmTimer {
@@ -43,7 +34,7 @@ pub struct PmTimer {
 /// What the tables say.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Platform {
-    ioapics: [IoApicEntry; MAX_IOAPICS],
+    ioapics: [u64; MAX_IOAPICS],
     ioapic_count: usize,
     /// Processors that can be used.
     pub processors: usize,
@@ -54,8 +45,8 @@ pub struct Platform {
 }
 
 impl Platform {
-    /// The IOAPICs, in the order of the MADT.
-    pub fn ioapics(&self) -> &[IoApicEntry] {
+    /// Physical addresses of the IOAPICs, in the order of the MADT.
+    pub fn ioapics(&self) -> &[u64] {
         self.ioapics.get(..self.ioapic_count).unwrap_or_default()
     }
 }
@@ -160,12 +151,8 @@ impl Platform {
                 LOCAL_APIC => self.processors += usize::from(field_u32(&entry, 4) & 1 != 0),
                 LOCAL_X2APIC => self.processors += usize::from(field_u32(&entry, 8) & 1 != 0),
                 IO_APIC if length >= 12 => {
-                    let ioapic = IoApicEntry {
-                        paddr: u64::from(field_u32(&entry, 4)),
-                        first_gsi: field_u32(&entry, 8),
-                    };
                     if let Some(slot) = self.ioapics.get_mut(self.ioapic_count) {
-                        *slot = ioapic;
+                        *slot = u64::from(field_u32(&entry, 4));
                         self.ioapic_count += 1;
                     }
                 }
@@ -183,7 +170,7 @@ fn read_hpet(memory: &mut impl PhysMemory, table: &Table) -> Option<u64> {
     let mut address = [0; 12];
     table.read(memory, ADDRESS_STRUCTURE, &mut address).ok()?;
     let paddr = field_u64(&address, 4);
-    (field_u8(&address, 0) == IN_MEMORY && paddr != 0 && paddr % 8 == 0).then_some(paddr)
+    (field_u8(&address, 0) == IN_MEMORY && paddr != 0 && paddr.is_multiple_of(8)).then_some(paddr)
 }
 
 /// The power management timer of the FADT.

@@ -62,7 +62,7 @@ requests! {
 /// What the kernel cannot start without.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum HandOverError {
-    /// The loader gave no answer of this name.
+    /// The loader did not answer this request.
     Missing(&'static str),
     /// No entry of the memory map is free RAM.
     NoMemory,
@@ -75,7 +75,7 @@ impl fmt::Display for HandOverError {
         match self {
             HandOverError::Missing(what) => write!(
                 f,
-                "the boot loader gave no {what}: boot with Limine 8 or later, or with kernel/directboot"
+                "the boot loader gave no {what}: boot with Limine 7 or later, or with kernel/directboot"
             ),
             HandOverError::NoMemory => write!(f, "the boot loader's memory map has no free RAM above 1 MiB"),
             HandOverError::Modules(error) => error.fmt(f),

@@ -39,7 +39,7 @@ fn mapping_word(mapping: Option<Mapping>) -> u64 {
 
 fn unpack_mapping(word: u64) -> Option<Mapping> {
     let asid = (word & ASID_MASK) as u16;
-    (asid != 0).then(|| Mapping { asid: Asid(asid), vaddr: VirtAddr(word & !ASID_MASK) })
+    (asid != 0).then_some(Mapping { asid: Asid(asid), vaddr: VirtAddr(word & !ASID_MASK) })
 }
 
 impl From<Cap> for RawCap {

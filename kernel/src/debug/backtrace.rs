@@ -115,7 +115,7 @@ impl Iterator for Frames {
         const FRAME_BYTES: u64 = 16;
         self.left = self.left.checked_sub(1)?;
         let stack = stack::find(self.frame_pointer)?;
-        if self.frame_pointer % 8 != 0 || stack.end - self.frame_pointer < FRAME_BYTES {
+        if !self.frame_pointer.is_multiple_of(8) || stack.end - self.frame_pointer < FRAME_BYTES {
             return None;
         }
         let frame = core::ptr::with_exposed_provenance::<[u64; 2]>(self.frame_pointer as usize);

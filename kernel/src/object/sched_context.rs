@@ -179,9 +179,6 @@ fn yield_to(k: &mut Kernel, context: KernelPtr<SchedContext>) -> Result<Done, St
     }
     complete_yield_from(k, context);
     if context.is_active() {
-        if !context.is_round_robin() {
-            context.refills().unblock_check(k.now);
-        }
         let ready = context.is_ready(k.now) && context.is_sufficient(k, 0);
         if target.is_runnable() && !ready {
             k.postpone(context);

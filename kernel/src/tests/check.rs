@@ -190,7 +190,10 @@ fn check_table(table: KernelPtr<PageTable>, bits: u64, base: u64, asid: Asid, ow
         let vaddr = base + ((index as u64) << bits);
         if bits == 12 || (bits < 39 && entry.is_large()) {
             let owned = owners.frames.get(&(entry.page_address(bits).0, bits)).is_some_and(|frames| {
-                frames.iter().filter_map(|frame| frame.mapping).any(|at| at.asid == asid && at.vaddr.0 == vaddr)
+                frames
+                    .iter()
+                    .filter_map(|frame| frame.mapping)
+                    .any(|at| at.asid == asid && at.vaddr.0 == vaddr)
             });
             assert!(owned, "a page at {vaddr:#x} that no frame capability mapped");
         } else {
@@ -200,4 +203,3 @@ fn check_table(table: KernelPtr<PageTable>, bits: u64, base: u64, asid: Asid, ow
         }
     }
 }
-

@@ -218,9 +218,7 @@ fn check_thread(found: &Found, thread: TcbPtr) {
         }
     }
     let holds_fault = thread.fault.get() != crate::fault::Fault::None;
-    let waits_for_handler = matches!(
-        thread.state.get(),
-        ThreadState::BlockedOnSend { .. } | ThreadState::BlockedOnReply { .. }
-    );
+    let waits_for_handler =
+        matches!(thread.state.get(), ThreadState::BlockedOnSend { .. } | ThreadState::BlockedOnReply { .. });
     assert!(!holds_fault || waits_for_handler || !thread.is_runnable(), "a fault of a thread that goes on");
 }

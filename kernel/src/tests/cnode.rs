@@ -17,6 +17,7 @@ const CANCEL: Label = Label::CNodeCancelBadgedSends;
 const BADGE: u64 = 0xabcd_ef01_2345_6789;
 
 #[test]
+#[rustfmt::skip]
 fn errors_of_copies() {
     let mut m = Machine::new();
     let (ep, to) = (m.endpoint(), m.free_slots(3));
@@ -61,6 +62,7 @@ fn errors_of_copies() {
 }
 
 #[test]
+#[rustfmt::skip]
 fn errors_of_delete_and_rotate() {
     let mut m = Machine::new();
     let (ep, to) = (m.endpoint(), m.free_slots(4));
@@ -123,7 +125,9 @@ fn rights_are_masked() {
     for bits in 0..16 {
         let rights = CapRights::from_bits_truncate(bits);
         let copies = [ep, ntfn, reply, frame].map(|cap| m.copy_with(cap, rights));
-        let [Cap::Endpoint(e), Cap::Notification(n), Cap::Reply(r), Cap::Frame(f)] = copies.map(|cap| m.cap(cap)) else {
+        let [Cap::Endpoint(e), Cap::Notification(n), Cap::Reply(r), Cap::Frame(f)] =
+            copies.map(|cap| m.cap(cap))
+        else {
             panic!()
         };
         assert_eq!(e.rights, rights);
@@ -184,6 +188,7 @@ fn revoke_of_other_objects() {
 
 /// The guard vectors of abi.md A.5.
 #[test]
+#[rustfmt::skip]
 fn guards() {
     let mut m = Machine::new();
     let node = m.sized(ObjectType::CapTable, 4);
@@ -214,6 +219,7 @@ fn guards() {
 
 /// Through two levels: bits left over behind a capability that is no CNode.
 #[test]
+#[rustfmt::skip]
 fn lookups_through_two_levels() {
     let mut m = Machine::new();
     let top = m.sized(ObjectType::CapTable, 4);

@@ -165,7 +165,11 @@ fn deep_nesting() {
         m.preempt_every = every;
         m.preempted = true;
         super::check::check(&m);
-        if revoke { m.revoke(arena) } else { m.delete(inner) }
+        if revoke {
+            m.revoke(arena)
+        } else {
+            m.delete(inner)
+        }
         assert!(every == 0 || m.restarts > 1000);
         all_free(&mut m, arena);
     }

@@ -7,6 +7,7 @@ use super::machine::Machine;
 use super::objects::{ROOT, VSPACE};
 use super::rows::run;
 use crate::cap::Cap;
+use crate::state::Config;
 
 const MAP: Label = Label::X86PageMap;
 const PT_MAP: Label = Label::X86PageTableMap;
@@ -18,6 +19,7 @@ const MSI: Label = Label::X86IrqIssueIrqHandlerMsi;
 const AT: u64 = 0x100_0000_0000;
 
 #[test]
+#[rustfmt::skip]
 fn page_tables() {
     let mut m = Machine::new();
     let [page, other, pt, pt2, pd, pdpt, pdpt2] = {
@@ -80,6 +82,7 @@ fn page_tables() {
 }
 
 #[test]
+#[rustfmt::skip]
 fn asids() {
     let mut m = Machine::new();
     let (pool, space, page) = (slot::INIT_THREAD_ASID_POOL, m.object(ObjectType::Pml4), m.object(ObjectType::Page));
@@ -151,6 +154,7 @@ fn the_first_pool_has_511_numbers() {
 }
 
 #[test]
+#[rustfmt::skip]
 fn interrupts() {
     let mut m = Machine::new();
     let (control, to, ep, ntfn) = (slot::IRQ_CONTROL, m.free_slots(4), m.endpoint(), m.notification());
@@ -198,6 +202,7 @@ fn interrupts() {
 }
 
 #[test]
+#[rustfmt::skip]
 fn ports() {
     let mut m = Machine::new();
     let (control, to, issue) = (slot::IO_PORT_CONTROL, m.free_slots(3), Label::X86IoPortControlIssue);
@@ -228,6 +233,7 @@ fn ports() {
 }
 
 #[test]
+#[rustfmt::skip]
 fn domains() {
     let mut m = Machine::new();
     let (cap, ep, tcb) = (slot::DOMAIN, m.endpoint(), m.object(ObjectType::Tcb));
@@ -251,6 +257,20 @@ fn domains() {
         ("DOMAINS0015", "start, no words", cap, start, &[], &[], TruncatedMessage, &[]),
         ("DOMAINS0016", "start again", cap, start, &[0], &[], NoError, &[]),
         ("DOMAINS0017", "wrong label", cap, Label::TcbSuspend, &[], &[], IllegalOperation, &[]),
+    ]);
+}
+
+/// A machine with one domain has two entries of the schedule, the second of which is the end.
+#[test]
+#[rustfmt::skip]
+fn one_domain() {
+    let mut m = Machine::with_config(Config::default());
+    let (cap, tcb) = (slot::DOMAIN, m.object(ObjectType::Tcb));
+    run(&mut m, &[
+        ("DOMAINS0020", "domain 1 of 1", cap, Label::DomainSetSet, &[1], &[tcb], InvalidArgument, &[0]),
+        ("DOMAINS0021", "index 1", cap, Label::DomainScheduleConfigure, &[1, 0, 1], &[], RangeError, &[0, 0]),
+        ("DOMAINS0022", "domain 1", cap, Label::DomainScheduleConfigure, &[0, 1, 1], &[], RangeError, &[0, 0]),
+        ("DOMAINS0023", "start 2", cap, Label::DomainScheduleSetStart, &[2], &[], RangeError, &[0, 1]),
     ]);
 }
 

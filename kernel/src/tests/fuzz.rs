@@ -17,13 +17,27 @@ pub enum Step {
     /// A system call of a kind that has a good chance to succeed; the numbers choose what is not fixed.
     Likely(Kind, [u64; 6]),
     /// A system call by number with these registers.
-    Wild { call: Syscall, cap: u64, r12: u64, r13: u64, label: u64, words: Vec<u64>, caps: Vec<u64> },
+    Wild {
+        call: Syscall,
+        cap: u64,
+        r12: u64,
+        r13: u64,
+        label: u64,
+        words: Vec<u64>,
+        caps: Vec<u64>,
+    },
     /// A system call with any number at all.
     Number(u64),
-    Fault { vector: u64, address: u64 },
+    Fault {
+        vector: u64,
+        address: u64,
+    },
     SoftwareInterrupt(u64),
     Interrupt(u8),
+    /// Time passes, and the timer fires.
     Time(u64),
+    /// Time passes unnoticed until the next kernel entry.
+    Pass(u64),
     /// From here on every n-th preemption point is interrupted.
     Preempt(u32),
 }
@@ -44,15 +58,22 @@ fn word() -> impl Strategy<Value = u64> {
 }
 
 fn wild() -> impl Strategy<Value = Step> {
-    let call = prop::sample::select(&[Syscall::Call, Syscall::Call, Syscall::Send, Syscall::NbSend, Syscall::NbRecv]);
+    let call = prop::sample::select(&[
+        Syscall::Call,
+        Syscall::Call,
+        Syscall::Send,
+        Syscall::NbSend,
+        Syscall::NbRecv,
+    ]);
     let words = prop::collection::vec(word(), 0..10);
     let caps = prop::collection::vec(cptr(), 0..4);
-    (call, cptr(), cptr(), cptr(), 0..60u64, words, caps)
-        .prop_map(|(call, cap, r12, r13, label, words, caps)| Step::Wild { call, cap, r12, r13, label, words, caps })
+    (call, cptr(), cptr(), cptr(), 0..60u64, words, caps).prop_map(
+        |(call, cap, r12, r13, label, words, caps)| Step::Wild { call, cap, r12, r13, label, words, caps },
+    )
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let time = prop_oneof![0..3_000u64, 10_000..60_000u64, Just(6_000_000u64)];
+    let time = || prop_oneof![0..3_000u64, 10_000..60_000u64, Just(6_000_000u64)];
     prop_oneof![
         40 => (prop::sample::select(Kind::ALL), any::<[u64; 6]>()).prop_map(|(kind, dice)| Step::Likely(kind, dice)),
         4 => wild(),
@@ -60,7 +81,8 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0..32u64, any::<u64>()).prop_map(|(vector, address)| Step::Fault { vector, address }),
         1 => (158..255u64).prop_map(Step::SoftwareInterrupt),
         2 => prop_oneof![Just(arch::TIMER_VECTOR), 48..52u8].prop_map(Step::Interrupt),
-        5 => time.prop_map(Step::Time),
+        3 => time().prop_map(Step::Time),
+        5 => time().prop_map(Step::Pass),
         1 => (0..4u32).prop_map(Step::Preempt),
     ]
 }
@@ -72,7 +94,9 @@ fn stage(m: &mut Machine) -> u64 {
     m.pool = arena;
     let (node, small) = (m.sized(ObjectType::CapTable, 4), m.sized(ObjectType::Untyped, 14));
     let mut staged = vec![node, small, m.sized(ObjectType::Untyped, 14)];
-    for object in [ObjectType::Endpoint, ObjectType::Endpoint, ObjectType::Notification, ObjectType::Notification] {
+    for object in
+        [ObjectType::Endpoint, ObjectType::Endpoint, ObjectType::Notification, ObjectType::Notification]
+    {
         staged.push(m.object(object));
     }
     let handler = staged[3];
@@ -94,7 +118,8 @@ fn stage(m: &mut Machine) -> u64 {
 /// Two threads of the lowest priority, one a domain, that the steps cannot reach and that never stop: the host port cannot
 /// idle for ever.
 fn guardians(m: &mut Machine) -> [TcbPtr; 2] {
-    let small = |bits: u8| m.info.untyped_list.iter().any(|desc| desc.is_device == 0 && desc.size_bits == bits);
+    let small =
+        |bits: u8| m.info.untyped_list.iter().any(|desc| desc.is_device == 0 && desc.size_bits == bits);
     let bits = (14..20).find(|&bits| small(bits)).expect("a small untyped");
     let untyped = m.untyped(bits);
     [0, 1].map(|domain| {
@@ -167,6 +192,7 @@ impl World {
             }
             Step::Interrupt(vector) => self.m.interrupt(*vector),
             Step::Time(ticks) => self.m.tick(*ticks),
+            Step::Pass(ticks) => arch::advance(*ticks),
             Step::Preempt(every) => {
                 self.m.preempt_every = *every;
                 self.m.preempted = true;
@@ -178,7 +204,9 @@ impl World {
                     self.m.enter_syscall(*number);
                 }
             }
-            Step::Fault { vector, address } => self.m.exception(0x40_0000, *vector, *address & 0x1f, *address),
+            Step::Fault { vector, address } => {
+                self.m.exception(0x40_0000, *vector, *address & 0x1f, *address)
+            }
             Step::SoftwareInterrupt(vector) => self.m.software_interrupt(0x40_0000, *vector),
         }
     }

@@ -62,7 +62,7 @@ pub fn plan(m: &Machine, kind: Kind, dice: &[u64; 6]) -> Plan {
         (call, caps, f % 3, (0..words % 7).collect(), extra)
     };
     let tcb = |die| pick(CapTag::Tcb, die);
-    let space = |die: u64| if die % 2 == 0 { VSPACE } else { pick(CapTag::Pml4, die) };
+    let space = |die: u64| if die.is_multiple_of(2) { VSPACE } else { pick(CapTag::Pml4, die) };
     match kind {
         Kind::Retype => {
             let object = ObjectType::ALL[(a % ObjectType::ALL.len() as u64) as usize];
@@ -79,7 +79,9 @@ pub fn plan(m: &Machine, kind: Kind, dice: &[u64; 6]) -> Plan {
             let source = if d % 2 == 0 { CapTag::Endpoint } else { CapTag::Notification };
             invoke(ROOT, Label::CNodeMint, &[empty(a), 64, pick(source, b), 64, 15, c % 4], &[ROOT])
         }
-        Kind::MoveIn => invoke(pick(CapTag::CNode, a), Label::CNodeMove, &[b % 16, 1 + c % 5, any(d), 64], &[ROOT]),
+        Kind::MoveIn => {
+            invoke(pick(CapTag::CNode, a), Label::CNodeMove, &[b % 16, 1 + c % 5, any(d), 64], &[ROOT])
+        }
         Kind::Rotate => {
             let words = [empty(a), 64, 0, any(b), 64, 0, any(c), 64];
             invoke(ROOT, Label::CNodeRotate, &words, &[ROOT, ROOT])
@@ -122,7 +124,8 @@ pub fn plan(m: &Machine, kind: Kind, dice: &[u64; 6]) -> Plan {
             invoke(SCHED_CONTROL, Label::SchedControlConfigureFlags, &words, &[pick(CapTag::SchedContext, e)])
         }
         Kind::Bind | Kind::UnbindObject => {
-            let label = if kind == Kind::Bind { Label::SchedContextBind } else { Label::SchedContextUnbindObject };
+            let label =
+                if kind == Kind::Bind { Label::SchedContextBind } else { Label::SchedContextUnbindObject };
             let object = if b % 3 == 0 { pick(CapTag::Notification, c) } else { tcb(c) };
             invoke(pick(CapTag::SchedContext, a), label, &[], &[object])
         }

@@ -1,6 +1,5 @@
 //! A machine with a booted kernel, and user space as a script: whichever thread is current does what the test says.
 use std::collections::HashMap;
-use std::sync::LazyLock;
 
 use sel_abi::message::{IPC_BUFFER_CAPS_WORD, IPC_BUFFER_MSG_WORD};
 use sel_abi::registers::{
@@ -8,11 +7,11 @@ use sel_abi::registers::{
 };
 use sel_abi::{BootInfo, Error, Label, MessageInfo, Register, Syscall};
 
+use super::boot_env::boot_env;
 use super::check;
 use crate::addr::{KernelPtr, PhysAddr};
 use crate::arch;
-use crate::boot::region::{Region, RegionList};
-use crate::boot::{BootEnv, MAX_MEMORY_MAP, MAX_MODULES, MemoryMapEntry, rootserver};
+use crate::boot::rootserver;
 use crate::cap::{CNodeCap, Cap, Slot};
 use crate::object::tcb::TcbPtr;
 use crate::state::{Config, Kernel};
@@ -30,23 +29,6 @@ pub const IMAGE_BYTES: u64 = 0x2000;
 pub const TICKS_PER_US: u64 = 1_000;
 /// Work units between two real checks at preemption points, less one.
 const WORK_UNITS_BEFORE_CHECK: u32 = 99;
-
-/// The smallest ELF file that can be a root task.
-static IMAGE: LazyLock<Vec<u8>> = LazyLock::new(|| {
-    let mut file = Vec::new();
-    file.extend([0x7f, b'E', b'L', b'F', 2, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
-    file.extend([2, 0, 62, 0, 1, 0, 0, 0]);
-    for word in [IMAGE_BASE, 64, 0] {
-        file.extend(word.to_le_bytes());
-    }
-    file.extend([0, 0, 0, 0, 64, 0, 56, 0, 1, 0, 64, 0, 0, 0, 0, 0]);
-    file.extend([1, 0, 0, 0, 7, 0, 0, 0]);
-    for word in [0, IMAGE_BASE, IMAGE_BASE, 128, IMAGE_BYTES, 4096] {
-        file.extend(u64::to_le_bytes(word));
-    }
-    file.resize(128, 0x90);
-    file
-});
 
 thread_local! {
     static ARENA_IS_DIRTY: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
@@ -113,11 +95,14 @@ impl Machine {
         k.finish();
         let root = k.current.expect("a current thread");
         let Cap::CNode(root_cnode) = root.cspace().cap() else { panic!("no CSpace") };
-        let Some(Cap::Frame(frame)) = root_cnode.slot(9).map(|slot| slot.cap()) else { panic!("no bootinfo") };
+        let Some(Cap::Frame(frame)) = root_cnode.slot(9).map(|slot| slot.cap()) else {
+            panic!("no bootinfo")
+        };
         // SAFETY: the frame holds the boot information, which is plain data.
         let info = unsafe { KernelPtr::<BootInfo>::from_phys(frame.base) }.get().clone();
         let budget = 5_000 * TICKS_PER_US;
-        let budgets = root.sched_context.get().map(|context| (context.phys().0, budget)).into_iter().collect();
+        let budgets =
+            root.sched_context.get().map(|context| (context.phys().0, budget)).into_iter().collect();
         let next_slot = info.empty.start;
         let mut machine = Machine {
             k,
@@ -301,7 +286,9 @@ impl Machine {
     pub fn call_raw(&mut self, cap: u64, label: u64, words: &[u64], caps: &[u64]) -> Reply {
         let thread = self.current();
         let configures = label == Label::SchedControlConfigureFlags.raw();
-        if let Some(Cap::SchedContext(context)) = caps.first().map(|cptr| self.cap(*cptr)) && configures {
+        if let Some(Cap::SchedContext(context)) = caps.first().map(|cptr| self.cap(*cptr))
+            && configures
+        {
             self.budgets.remove(&context.object.phys().0);
         }
         self.call_ipc(cap, Msg { label, words, caps });
@@ -339,7 +326,15 @@ impl Machine {
 
     /// An invocation that must fail with this error and these words.
     #[track_caller]
-    pub fn fails(&mut self, cap: u64, label: Label, words: &[u64], caps: &[u64], error: Error, result: &[u64]) {
+    pub fn fails(
+        &mut self,
+        cap: u64,
+        label: Label,
+        words: &[u64],
+        caps: &[u64],
+        error: Error,
+        result: &[u64],
+    ) {
         let reply = self.call(cap, label, words, caps);
         let found = (Error::from_raw(reply.label), reply.words.as_slice());
         assert_eq!(found, (Some(error), result), "{label:?} {words:x?} {caps:?}");
@@ -368,30 +363,6 @@ impl Machine {
     pub fn device_untyped(&self) -> u64 {
         assert_eq!(self.info.untyped_list[0].is_device, 1);
         self.info.untyped.start
-    }
-}
-
-fn boot_env() -> BootEnv {
-    let memory = Region { start: arch::ARENA_BASE, end: arch::ARENA_BASE + arch::ARENA_BYTES };
-    let mut ram = RegionList::new();
-    ram.add(memory);
-    let mut memory_map = [MemoryMapEntry::default(); MAX_MEMORY_MAP];
-    memory_map[0] = MemoryMapEntry { base: memory.start, length: arch::ARENA_BYTES, kind: 1 };
-    BootEnv {
-        reserved: ram.clone(),
-        ram,
-        modules: [sel_abi::bootinfo::BootModule { paddr: 0, size: 0, string: [0; 112] }; MAX_MODULES],
-        module_count: 0,
-        memory_map,
-        memory_map_count: 1,
-        rsdp: Some([0x52; 36]),
-        framebuffer: None,
-        root_image: &IMAGE,
-        root_image_region: Region { start: 0, end: 0 },
-        command_line: "root_cnode_bits=12",
-        ram_bytes: arch::ARENA_BYTES,
-        kernel_bytes: 0,
-        boot_start: arch::now(),
     }
 }
 

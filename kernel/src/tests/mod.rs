@@ -4,17 +4,25 @@
 //! [`check`] walks everything after each kernel entry and asserts what must always hold. Expectations are those of
 //! abi.md; the tables of errors carry the names of the rows of its appendix.
 
+mod boot_env;
+mod bootinfo;
 mod check;
 mod check_threads;
 mod check_tree;
 mod cnode;
+mod contexts;
 mod deletion;
 mod devices;
+mod faults;
 mod fuzz;
 mod fuzz_steps;
+mod ipc;
 mod machine;
 mod objects;
+mod replies;
 mod retype;
 mod rows;
+mod scheduling;
 mod smoke;
+mod syscalls;
 mod tcb;

@@ -15,6 +15,7 @@ const PAGE: u64 = ObjectType::Page as u64;
 const RETYPE: Label = Label::UntypedRetype;
 
 #[test]
+#[rustfmt::skip]
 fn errors() {
     let mut m = Machine::new();
     let ut = m.pool;
@@ -56,6 +57,7 @@ fn errors() {
 }
 
 #[test]
+#[rustfmt::skip]
 fn errors_of_device_memory() {
     let mut m = Machine::new();
     let device = m.device_untyped();
@@ -107,6 +109,7 @@ fn every_type_has_its_size() {
 
 /// The worked example of abi.md A.5.
 #[test]
+#[rustfmt::skip]
 fn objects_are_placed_at_the_watermark() {
     let mut m = Machine::new();
     let pool = m.pool;
@@ -169,6 +172,7 @@ fn the_watermark_moves_back_only_when_all_children_are_gone() {
 
 /// A copy of an untyped is its child and owns all of the memory.
 #[test]
+#[rustfmt::skip]
 fn a_copied_untyped_is_used_up() {
     let mut m = Machine::new();
     let pool = m.pool;

@@ -12,6 +12,7 @@ const CONFIGURE: Label = Label::TcbConfigure;
 const PARAMS: Label = Label::TcbSetSchedParams;
 
 #[test]
+#[rustfmt::skip]
 fn errors_of_spaces_and_buffers() {
     let mut m = Machine::new();
     let (tcb, ep, ntfn, page) = (m.object(ObjectType::Tcb), m.endpoint(), m.notification(), m.object(ObjectType::Page));
@@ -61,6 +62,7 @@ fn errors_of_spaces_and_buffers() {
 }
 
 #[test]
+#[rustfmt::skip]
 fn errors_of_scheduling() {
     let mut m = Machine::new();
     let (tcb, ep, ntfn, low) = (m.object(ObjectType::Tcb), m.endpoint(), m.notification(), m.object(ObjectType::Tcb));
@@ -96,6 +98,7 @@ fn errors_of_scheduling() {
 }
 
 #[test]
+#[rustfmt::skip]
 fn errors_of_registers_and_notifications() {
     let mut m = Machine::new();
     let (tcb, ep, ntfn) = (m.object(ObjectType::Tcb), m.endpoint(), m.notification());

@@ -1,11 +1,17 @@
 //! Clocks of a known frequency, against which the TSC and the local APIC's timer are measured.
 use super::paging::{self, PagingError};
 use super::port::{port_read, port_write};
+use super::timer::now;
 use crate::boot::acpi::{Platform, PmTimer};
 
 /// A clock that counts up.
 #[derive(Clone, Copy, Debug)]
 pub enum Clock {
+    /// The TSC itself, whose frequency was told.
+    Tsc {
+        /// Ticks of a second.
+        hz: u64,
+    },
     /// High precision event timer (IA-PC HPET specification 1.0a).
     Hpet {
         /// Address of its registers.
@@ -40,11 +46,12 @@ const SPEAKER_GATE: u32 = 1;
 const SPEAKER_SOUND: u32 = 2;
 
 impl Clock {
-    /// The clocks of this machine, best first.
-    pub fn all(platform: &Platform) -> impl Iterator<Item = Clock> {
+    /// The clocks of this machine, best first. `tsc_hz`: the frequency of the TSC, if it was told.
+    pub fn all(platform: &Platform, tsc_hz: Option<u64>) -> impl Iterator<Item = Clock> {
+        let tsc = tsc_hz.map(|hz| Clock::Tsc { hz });
         let hpet = platform.hpet.and_then(|paddr| Self::hpet(paddr).ok().flatten());
         let pm_timer = platform.pm_timer.map(Clock::PmTimer);
-        [hpet, pm_timer, Some(Clock::Pit)].into_iter().flatten()
+        [tsc, hpet, pm_timer, Some(Clock::Pit)].into_iter().flatten()
     }
 
     fn hpet(paddr: u64) -> Result<Option<Clock>, PagingError> {
@@ -64,6 +71,7 @@ impl Clock {
     /// Name for reports.
     pub fn name(&self) -> &'static str {
         match self {
+            Clock::Tsc { .. } => "by CPUID",
             Clock::Hpet { .. } => "HPET",
             Clock::PmTimer(_) => "ACPI timer",
             Clock::Pit => "PIT",
@@ -73,6 +81,7 @@ impl Clock {
     /// Counts of a second: numerator and denominator.
     pub fn frequency(&self) -> (u64, u64) {
         match self {
+            Clock::Tsc { hz } => (*hz, 1),
             Clock::Hpet { period_fs, .. } => (1_000_000_000_000_000, *period_fs),
             Clock::PmTimer(_) => (PM_TIMER_HZ, 1),
             Clock::Pit => (PIT_HZ, 1),
@@ -82,6 +91,7 @@ impl Clock {
     /// Counts from `start` to `end`; the clock may have wrapped around once.
     pub fn elapsed(&self, start: u64, end: u64) -> u64 {
         let bits = match self {
+            Clock::Tsc { .. } => 64,
             Clock::Hpet { bits, .. } => *bits,
             Clock::PmTimer(timer) => timer.bits,
             Clock::Pit => 16,
@@ -92,6 +102,7 @@ impl Clock {
     /// Where the clock is.
     pub fn read(&self) -> u64 {
         match self {
+            Clock::Tsc { .. } => now(),
             Clock::Hpet { registers, .. } => read_hpet(*registers, HPET_COUNTER),
             Clock::PmTimer(timer) => u64::from(port_read(timer.port, 4)),
             Clock::Pit => {
@@ -113,7 +124,7 @@ impl Clock {
                 write_hpet(*registers, HPET_CONFIGURATION, before);
                 result
             }
-            Clock::PmTimer(_) => work(),
+            Clock::Tsc { .. } | Clock::PmTimer(_) => work(),
             Clock::Pit => {
                 let before = port_read(SPEAKER, 1);
                 port_write(SPEAKER, 1, (before & !SPEAKER_SOUND) | SPEAKER_GATE);

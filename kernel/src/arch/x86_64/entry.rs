@@ -32,6 +32,8 @@ unsafe extern "C" {
     fn selkie_exception(vector: u64, error_code: u64, address: u64);
     fn selkie_interrupt(vector: u64);
     fn selkie_software_interrupt(vector: u64);
+    /// The way out, a part of [`syscall_entry`].
+    fn selkie_leave() -> !;
 }
 
 /// Address of the code that a vector's gate leads to.
@@ -59,7 +61,8 @@ pub fn set_current_context(context: &'static Context) {
     percpu::this().context.set((registers + ANCHOR * 8) as u64);
 }
 
-/// `syscall`: RCX is the address of the next instruction, R11 the flags, everything else as the user left it.
+/// `syscall`, and the way out: RCX is the address of the next instruction, R11 the flags, everything else as the user left
+/// it.
 #[unsafe(naked)]
 unsafe extern "C" fn syscall_entry() {
     naked_asm!(
@@ -90,24 +93,12 @@ unsafe extern "C" fn syscall_entry() {
         "mov qword ptr [rsp + {by_syscall}], 1",
         "mov rsp, gs:[{stack_top}]",
         "call {handler}",
-        "jmp {leave}",
-        user_rsp = const offset_of!(PerCpu, user_rsp),
-        context = const offset_of!(PerCpu, context),
-        stack_top = const offset_of!(PerCpu, stack_top),
-        fault_ip = const offset_of!(Context, fault_ip),
-        by_syscall = const offset_of!(Context, by_syscall),
-        handler = sym selkie_syscall,
-        leave = sym leave,
-    )
-}
-
-/// Restores the current context and goes on in user mode: by SYSRET if RCX and R11 may hold the address and the flags,
-/// else by IRET.
-#[unsafe(naked)]
-unsafe extern "C" fn leave() -> ! {
-    naked_asm!(
+        // Restores the current context and goes on in user mode: by SYSRET if RCX and R11 may hold the address and the
+        // flags, else by IRET.
+        ".globl selkie_leave",
+        "selkie_leave:",
         "mov rsp, gs:[{context}]",
-        "cmp qword ptr [rsp + {by_syscall}], 0",
+        "cmp qword ptr [rsp + {entered_by_syscall}], 0",
         "je 2f",
         "mov rcx, [rsp + {rip}]",
         "mov r11, [rsp + {rflags}]",
@@ -153,11 +144,15 @@ unsafe extern "C" fn leave() -> ! {
         "mov r15, [r15 + {r15}]",
         "swapgs",
         "iretq",
+        user_rsp = const offset_of!(PerCpu, user_rsp),
         context = const offset_of!(PerCpu, context),
         stack_top = const offset_of!(PerCpu, stack_top),
+        fault_ip = const offset_of!(Context, fault_ip),
+        by_syscall = const offset_of!(Context, by_syscall),
+        entered_by_syscall = const BY_SYSCALL,
+        handler = sym selkie_syscall,
         user_code = const gdt::USER_CODE,
         user_data = const gdt::USER_DATA,
-        by_syscall = const BY_SYSCALL,
         rip = const register(Register::Rip),
         rsp = const register(Register::Rsp),
         rflags = const register(Register::Rflags),
@@ -182,7 +177,7 @@ unsafe extern "C" fn leave() -> ! {
 /// Leaves the boot code for the current thread.
 pub fn enter_user() -> ! {
     // SAFETY: the core made a thread the current one, whose context can be restored; nothing on this stack is needed.
-    unsafe { leave() }
+    unsafe { selkie_leave() }
 }
 
 /// One stub of 16 bytes for each vector. It makes all stacks look alike: error code (0 where the processor pushes none),
@@ -274,7 +269,7 @@ unsafe extern "C" fn trap_entry() {
         by_syscall = const offset_of!(Context, by_syscall),
         first_interrupt = const idt::FIRST_INTERRUPT,
         handler = sym user_trap,
-        leave = sym leave,
+        leave = sym selkie_leave,
         emergency = sym emergency_entry,
     )
 }

@@ -39,8 +39,9 @@ pub struct Segments {
 
 impl Segments {
     /// Nothing is described yet.
-    pub const NEW: Segments =
-        Segments { gdt: Cell::new([0; ENTRIES]), tss: Cell::new(TaskStateSegment::new()) };
+    pub const fn new() -> Self {
+        Segments { gdt: Cell::new([0; ENTRIES]), tss: Cell::new(TaskStateSegment::new()) }
+    }
 
     /// Makes them those of this core. `stack_tops`: where the kernel's stack and those of [`NMI_STACK`],
     /// [`DOUBLE_FAULT_STACK`] and [`MACHINE_CHECK_STACK`] start. GS is left without a base.

@@ -3,7 +3,7 @@ use core::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use super::apic;
 use super::paging::{self, PagingError};
-use crate::boot::acpi::{IoApicEntry, MAX_IOAPICS};
+use crate::boot::acpi::MAX_IOAPICS;
 
 const SELECT: u64 = 0x00;
 const WINDOW: u64 = 0x10;
@@ -53,15 +53,15 @@ impl IoApic {
     }
 }
 
-/// Finds the controllers and masks all of their pins. Returns how many answer.
-pub fn init(entries: &[IoApicEntry]) -> Result<usize, PagingError> {
+/// Finds the controllers at these physical addresses and masks all of their pins. Returns how many answer.
+pub fn init(addresses: &[u64]) -> Result<usize, PagingError> {
     let mut found = 0;
-    for entry in entries {
+    for &paddr in addresses {
         let Some(controller) = CONTROLLERS.get(found) else { break };
-        controller.registers.store(paging::map_device(entry.paddr)?, Ordering::Relaxed);
+        controller.registers.store(paging::map_device(paddr)?, Ordering::Relaxed);
         let version = controller.read(VERSION);
         if version == u32::MAX {
-            log::warn!("no IOAPIC answers at {:#x}, where ACPI says that one is", entry.paddr);
+            log::warn!("no IOAPIC answers at {:#x}, where ACPI says that one is", paddr);
             continue;
         }
         let pins = (version >> 16 & 0xff) as usize + 1;

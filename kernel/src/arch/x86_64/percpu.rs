@@ -35,19 +35,21 @@ pub struct PerCpu {
 unsafe impl Sync for PerCpu {}
 
 impl PerCpu {
-    const NEW: PerCpu = PerCpu {
-        this: Cell::new(0),
-        context: Cell::new(0),
-        stack_top: Cell::new(0),
-        user_rsp: Cell::new(0),
-        pending: [const { Cell::new(0) }; 4],
-        root: Cell::new(0),
-        fpu_on: Cell::new(true),
-        segments: Segments::NEW,
-    };
+    const fn new() -> Self {
+        PerCpu {
+            this: Cell::new(0),
+            context: Cell::new(0),
+            stack_top: Cell::new(0),
+            user_rsp: Cell::new(0),
+            pending: [const { Cell::new(0) }; 4],
+            root: Cell::new(0),
+            fpu_on: Cell::new(true),
+            segments: Segments::new(),
+        }
+    }
 }
 
-static CORES: [PerCpu; MAX_CORES] = [PerCpu::NEW; MAX_CORES];
+static CORES: [PerCpu; MAX_CORES] = [const { PerCpu::new() }; MAX_CORES];
 
 /// The block of this core.
 #[inline(always)]

@@ -19,7 +19,9 @@ struct Stack<const BYTES: usize> {
 }
 
 impl<const BYTES: usize> Stack<BYTES> {
-    const NEW: Self = Stack { guard: [0; PAGE], memory: UnsafeCell::new([0; BYTES]) };
+    const fn new() -> Self {
+        Stack { guard: [0; PAGE], memory: UnsafeCell::new([0; BYTES]) }
+    }
 
     fn range(&self) -> Range<u64> {
         let bottom = self.memory.get().expose_provenance() as u64;
@@ -40,8 +42,14 @@ pub struct Stacks {
 unsafe impl Sync for Stacks {}
 
 impl Stacks {
-    const NEW: Stacks =
-        Stacks { kernel: Stack::NEW, nmi: Stack::NEW, double_fault: Stack::NEW, machine_check: Stack::NEW };
+    const fn new() -> Self {
+        Stacks {
+            kernel: Stack::new(),
+            nmi: Stack::new(),
+            double_fault: Stack::new(),
+            machine_check: Stack::new(),
+        }
+    }
 
     /// The addresses of the kernel's stack, and of those for NMI, double fault and machine check.
     pub fn ranges(&self) -> [Range<u64>; 4] {
@@ -50,7 +58,7 @@ impl Stacks {
 }
 
 /// The stacks of all cores.
-pub static STACKS: [Stacks; MAX_CORES] = [Stacks::NEW; MAX_CORES];
+pub static STACKS: [Stacks; MAX_CORES] = [const { Stacks::new() }; MAX_CORES];
 
 /// Where the boot core's kernel stack ends, in bytes from the start of [`STACKS`].
 pub const BOOT_STACK_TOP: usize =

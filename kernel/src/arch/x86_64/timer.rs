@@ -20,8 +20,8 @@ const ROUNDS: usize = 3;
 const PARTS_OF_SECOND: u64 = 100;
 /// Looks at two clocks, of which the one with the shortest gap counts.
 const LOOKS: usize = 8;
-/// Loops until a clock that does not move is given up.
-const PATIENCE: u64 = 100_000_000;
+/// TSC ticks until a clock that does not move is given up: a second or more.
+const PATIENCE: u64 = 1 << 32;
 
 static TSC_HZ: AtomicU64 = AtomicU64::new(0);
 /// Counts of the local APIC's timer for each TSC tick; empty if the timer takes TSC deadlines.
@@ -95,22 +95,13 @@ pub fn set_timer(deadline: u64) {
 pub fn init(platform: &Platform) -> Result<Report, NoClock> {
     let told = tsc_hz_by_cpuid();
     let deadlines = cpu::has(Features::TSC_DEADLINE);
-    let (measured, clock) = if told.is_some() && deadlines {
-        (None, "")
-    } else {
-        let measure = |clock: Clock| Some((clock.while_running(|| measure(&clock, told))?, clock.name()));
-        Clock::all(platform).find_map(measure).map_or((None, ""), |(result, name)| (Some(result), name))
-    };
-    let (hz, source) = match (told, measured) {
-        (Some(hz), _) => (hz, "by CPUID"),
-        (None, Some(measured)) => (measured.tsc_hz, clock),
-        (None, None) => return Err(NoClock),
-    };
+    let try_clock = |clock: Clock| Some((clock.while_running(|| measure(&clock))?, clock.name()));
+    let (measured, source) = Clock::all(platform, told).find_map(try_clock).ok_or(NoClock)?;
+    let hz = told.unwrap_or(measured.tsc_hz);
     TSC_HZ.store(hz, Ordering::Relaxed);
     let mut apic_hz = None;
     if !deadlines {
-        let ratio =
-            measured.and_then(|found| Ratio::new(found.apic_counts, found.tsc_ticks)).ok_or(NoClock)?;
+        let ratio = Ratio::new(measured.apic_counts, measured.tsc_ticks).ok_or(NoClock)?;
         COUNTS_PER_TICK.call_once(|| ratio);
         apic_hz = Some(ratio.convert_up(hz));
     }
@@ -167,8 +158,8 @@ fn look(read: impl Fn() -> u64) -> Look {
 }
 
 /// Measures the TSC and the APIC's timer against a clock, a few times; None if that clock is of no use.
-fn measure(clock: &Clock, told: Option<u64>) -> Option<Measured> {
-    let round = |_| measure_once(clock).filter(|found| PLAUSIBLE_HZ.contains(&told.unwrap_or(found.tsc_hz)));
+fn measure(clock: &Clock) -> Option<Measured> {
+    let round = |_| measure_once(clock).filter(|found| PLAUSIBLE_HZ.contains(&found.tsc_hz));
     (0..ROUNDS).filter_map(round).min_by_key(|found| found.uncertainty)
 }
 
@@ -178,17 +169,20 @@ fn measure_once(clock: &Clock) -> Option<Measured> {
     let wanted = numerator / denominator / PARTS_OF_SECOND;
     apic::write(Register::InitialCount, u32::MAX);
     let (clock_start, apic_start) = (look(|| clock.read()), look(apic_count));
-    let reached = (0..PATIENCE).any(|_| clock.elapsed(clock_start.value, clock.read()) >= wanted);
+    while clock.elapsed(clock_start.value, clock.read()) < wanted {
+        if now().wrapping_sub(clock_start.tsc) > PATIENCE {
+            return None;
+        }
+    }
     let (clock_end, apic_end) = (look(|| clock.read()), look(apic_count));
     apic::write(Register::InitialCount, 0);
     let counts = clock.elapsed(clock_start.value, clock_end.value);
-    if !reached || counts == 0 {
-        return None;
-    }
     let ticks = clock_end.tsc.wrapping_sub(clock_start.tsc);
-    let tsc_hz = u128::from(ticks) * u128::from(numerator) / (u128::from(counts) * u128::from(denominator));
+    let tsc_hz = (u128::from(ticks) * u128::from(numerator))
+        .checked_div(u128::from(counts) * u128::from(denominator))
+        .and_then(|hz| u64::try_from(hz).ok())?;
     Some(Measured {
-        tsc_hz: u64::try_from(tsc_hz).ok()?,
+        tsc_hz,
         tsc_ticks: apic_end.tsc.wrapping_sub(apic_start.tsc),
         apic_counts: apic_end.value.wrapping_sub(apic_start.value),
         uncertainty: clock_start.width + clock_end.width + apic_start.width + apic_end.width,

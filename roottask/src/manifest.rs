@@ -1,0 +1,141 @@
+//! The server list: strings of boot modules, `server NAME key=value …`.
+use core::fmt;
+
+/// What `limine.conf` says about a server.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Entry<'a> {
+    /// Name, by which others find its service.
+    pub name: &'a str,
+    /// Everything behind the name.
+    pub arguments: &'a str,
+    /// I/O ports: first and last.
+    pub ports: Option<(u16, u16)>,
+    /// Priority.
+    pub priority: u8,
+    /// Microseconds of processor time a period.
+    pub budget_us: u64,
+    /// Microseconds; equal to the budget: it takes turns with others of its priority.
+    pub period_us: u64,
+    /// Bytes of memory that it may map.
+    pub quota: u64,
+    /// It serves others and does not end by itself.
+    pub service: bool,
+}
+
+/// Why an entry cannot be used.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Error<'a> {
+    /// No name behind `server`.
+    NoName,
+    /// A word that is none of the known ones.
+    Unknown(&'a str),
+    /// A known word with a value that makes no sense.
+    Value(&'a str),
+}
+
+impl fmt::Display for Error<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::NoName => write!(f, "a name must follow `server`"),
+            Error::Unknown(word) => write!(
+                f,
+                "unknown word `{word}`; known are ports=FIRST-LAST prio= budget_us= period_us= quota= service"
+            ),
+            Error::Value(word) => write!(f, "the value of `{word}` makes no sense"),
+        }
+    }
+}
+
+const DEFAULT_PRIORITY: u8 = 100;
+const DEFAULT_BUDGET_US: u64 = 10_000;
+const DEFAULT_QUOTA: u64 = 128 << 20;
+
+/// Reads a module's string; None if it is not a server.
+pub fn parse(string: &str) -> Option<Result<Entry<'_>, Error<'_>>> {
+    let rest = string.trim().strip_prefix("server")?;
+    if !rest.is_empty() && !rest.starts_with(char::is_whitespace) {
+        return None;
+    }
+    Some(entry(rest.trim_start()))
+}
+
+fn entry(text: &str) -> Result<Entry<'_>, Error<'_>> {
+    let (name, arguments) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
+    if name.is_empty() {
+        return Err(Error::NoName);
+    }
+    let mut entry = Entry {
+        name,
+        arguments: arguments.trim(),
+        ports: None,
+        priority: DEFAULT_PRIORITY,
+        budget_us: DEFAULT_BUDGET_US,
+        period_us: DEFAULT_BUDGET_US,
+        quota: DEFAULT_QUOTA,
+        service: false,
+    };
+    for word in arguments.split_whitespace() {
+        let bad = Error::Value(word);
+        match word.split_once('=') {
+            None if word == "service" => entry.service = true,
+            Some(("ports", value)) => entry.ports = Some(ports(value).ok_or(bad)?),
+            Some(("prio", value)) => entry.priority = value.parse().map_err(|_| bad)?,
+            Some(("budget_us", value)) => entry.budget_us = value.parse().map_err(|_| bad)?,
+            Some(("period_us", value)) => entry.period_us = value.parse().map_err(|_| bad)?,
+            Some(("quota", value)) => entry.quota = bytes(value).ok_or(bad)?,
+            _ => return Err(Error::Unknown(word)),
+        }
+    }
+    if entry.budget_us < 20 || entry.budget_us > entry.period_us {
+        return Err(Error::Value("budget_us"));
+    }
+    Ok(entry)
+}
+
+fn ports(value: &str) -> Option<(u16, u16)> {
+    let (first, last) = value.split_once('-').unwrap_or((value, value));
+    let first = u16::from_str_radix(first, 16).ok()?;
+    let last = u16::from_str_radix(last, 16).ok()?;
+    (first <= last).then_some((first, last))
+}
+
+/// A number with an optional K, M or G.
+fn bytes(value: &str) -> Option<u64> {
+    let (digits, shift) = match value.strip_suffix(['K', 'M', 'G']) {
+        Some(digits) if value.ends_with('K') => (digits, 10),
+        Some(digits) if value.ends_with('M') => (digits, 20),
+        Some(digits) => (digits, 30),
+        None => (value, 0),
+    };
+    digits.parse::<u64>().ok()?.checked_mul(1 << shift)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_entry() {
+        let text = "server console ports=3f8-3ff prio=120 budget_us=500 period_us=1000 quota=2M service";
+        let entry = parse(text).unwrap().unwrap();
+        assert_eq!((entry.name, entry.ports), ("console", Some((0x3f8, 0x3ff))));
+        assert_eq!((entry.priority, entry.budget_us, entry.period_us), (120, 500, 1000));
+        assert_eq!((entry.quota, entry.service), (2 << 20, true));
+        assert!(entry.arguments.starts_with("ports="));
+        assert!(parse("server hello").unwrap().is_ok());
+        assert_eq!(parse("root"), None);
+        assert_eq!(parse("servers x"), None);
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        let error = |text| parse(text).unwrap().unwrap_err();
+        assert_eq!(error("server"), Error::NoName);
+        assert_eq!(error("server a color=red"), Error::Unknown("color=red"));
+        for word in ["ports=9-3", "ports=zz", "prio=256", "quota=12Q", "quota=99999999999G", "budget_us=x"] {
+            let text = format!("server a {word}");
+            assert_eq!(parse(&text).unwrap().unwrap_err(), Error::Value(word), "{word}");
+        }
+        assert_eq!(error("server a budget_us=50 period_us=20"), Error::Value("budget_us"));
+    }
+}

@@ -1,0 +1,74 @@
+//! Physical memory of the machine, and the slots that its capabilities live in.
+use libsel::abi::ObjectType;
+use libsel::bootinfo::{BootInfoView, initial};
+use libsel::cap::{Cap, Untyped};
+use libsel::invoke::RetypeTarget;
+use libsel::{Error, println};
+use roottask::phys::Phys;
+use roottask::phys::kernel::{KernelError, Slot, UntypedKernel};
+use roottask::slots::Slots;
+
+use super::{arena, own_slot};
+
+/// The physical allocator over the real kernel.
+pub type Memory = Phys<'static, Kernel>;
+
+/// The kernel, and the slots of the root CNode.
+pub struct Kernel {
+    /// Slots that are free.
+    pub slots: Slots,
+}
+
+/// What is reported when no run of slots is left: NotEnoughMemory.
+const NO_SLOTS: KernelError = KernelError(10);
+
+fn kernel_error(error: Error) -> KernelError {
+    println!("root: the kernel refused an untyped operation: {error}");
+    // The number tells nothing more than the line above.
+    KernelError(3)
+}
+
+/// The untyped capability in a slot.
+pub fn untyped(slot: Slot) -> Cap<Untyped> {
+    Cap::new(u64::from(slot))
+}
+
+impl UntypedKernel for Kernel {
+    fn split(&mut self, parent: Slot, child_bits: u8, count: u16) -> Result<Slot, KernelError> {
+        let first = self.slots.take(u32::from(count)).ok_or(NO_SLOTS)?;
+        let target = RetypeTarget::slots_of(initial::CNODE, u64::from(first));
+        let made = untyped(parent).retype(ObjectType::Untyped, u64::from(child_bits), target, u64::from(count));
+        made.map(|()| first).map_err(|error| {
+            self.slots.give(first, u32::from(count));
+            kernel_error(error)
+        })
+    }
+
+    fn revoke(&mut self, parent: Slot) -> Result<(), KernelError> {
+        own_slot(parent).revoke().map_err(kernel_error)
+    }
+
+    fn release_slots(&mut self, first: Slot, count: u16) {
+        self.slots.give(first, u32::from(count));
+    }
+}
+
+/// Hands every untyped of the boot list to the physical allocator.
+pub fn take_over(bootinfo: &BootInfoView<'_>) -> Memory {
+    let mut slots = Slots::new();
+    let empty = bootinfo.empty();
+    slots.add(empty.start as u32, u32::try_from(empty.end).unwrap_or(u32::MAX));
+    let mut memory = Phys::new(arena::metadata(), Kernel { slots }).expect("tables of the right size");
+    let mut unused = 0u64;
+    for (cap, desc) in bootinfo.untypeds() {
+        let device = desc.is_device != 0;
+        let added = memory.add_untyped(cap.cptr() as Slot, desc.paddr, desc.size_bits, device);
+        if added.is_err() && !device {
+            unused += 1 << desc.size_bits;
+        }
+    }
+    if unused > 0 {
+        println!("root: {} KiB of RAM do not fit into my tables and stay unused", unused / 1024);
+    }
+    memory
+}

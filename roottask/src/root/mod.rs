@@ -1,0 +1,128 @@
+//! The running root task: its state, and the order in which it is built.
+
+pub mod arena;
+pub mod memory;
+pub mod pieces;
+pub mod report;
+pub mod server;
+pub mod service;
+pub mod space;
+pub mod spawn;
+pub mod window;
+
+use libsel::abi::{CapRights, ObjectType};
+use libsel::bootinfo::{BootInfoView, initial};
+use libsel::cap::{AbsoluteSlot, Cap, Endpoint, IoPort, Reply, SchedControl};
+use libsel::println;
+use roottask::manifest;
+use roottask::virt::{AddressSpace, NodePool};
+
+use memory::Memory;
+use pieces::Pieces;
+use server::{MAX_SERVERS, Server};
+
+/// Everything that the root task knows.
+pub struct Root {
+    /// Physical memory, and the slots of the root CNode.
+    pub memory: Memory,
+    /// Blocks that were given to address spaces.
+    pub pieces: Pieces,
+    /// Nodes of all address spaces.
+    pub nodes: NodePool<'static>,
+    /// The root task's own addresses.
+    pub own_space: AddressSpace,
+    /// Servers by number; number 0 is nobody.
+    pub servers: [Option<Server>; MAX_SERVERS],
+    /// Where servers call, and where their faults arrive.
+    pub endpoint: Cap<Endpoint>,
+    /// Answers them.
+    pub reply: Cap<Reply>,
+    /// The right to give processor time.
+    pub sched_control: Cap<SchedControl>,
+    /// TSC frequency in Hz.
+    pub tsc_hz: u64,
+    /// Ends the machine when the boot script is done: the port that does it.
+    pub exit_port: Option<(Cap<IoPort>, u16)>,
+    /// A server ended other than intended.
+    pub trouble: bool,
+}
+
+impl Root {
+    /// Takes over what the kernel handed out. Without it there is nothing to run: every failure here is a panic.
+    pub fn new(bootinfo: &BootInfoView<'_>) -> Self {
+        let mut memory = memory::take_over(bootinfo);
+        let block = memory.alloc(12).expect("a page for the root task's own objects");
+        let slot = memory.kernel().slots.take(2).expect("slots for the root task's own objects");
+        let untyped = memory::untyped(block.slot);
+        let reply = untyped.retype_one(0, initial::CNODE, u64::from(slot)).expect("the reply object");
+        let endpoint = untyped.retype_one(0, initial::CNODE, u64::from(slot) + 1).expect("the endpoint");
+        let mut nodes = arena::node_pool();
+        let own_space =
+            AddressSpace::new(&mut nodes, window::OWN_START, window::OWN_END).expect("nodes for an address space");
+        let tsc_hz = bootinfo.boot_report().map_or(0, |report| report.tsc_hz);
+        let mut root = Root {
+            memory,
+            pieces: Pieces::new(arena::pieces()),
+            nodes,
+            own_space,
+            servers: [const { None }; MAX_SERVERS],
+            endpoint,
+            reply,
+            sched_control: bootinfo.sched_control(0).expect("a SchedControl capability"),
+            tsc_hz,
+            exit_port: None,
+            trouble: false,
+        };
+        root.exit_port = root.find_exit_port(bootinfo.command_line().unwrap_or_default());
+        root
+    }
+
+    /// The port of the command line's `debug_exit=`, if the boot script is to end the machine.
+    fn find_exit_port(&mut self, line: &str) -> Option<(Cap<IoPort>, u16)> {
+        if !line.split_whitespace().any(|word| word == "exit_when_done") {
+            return None;
+        }
+        let port = line.split_whitespace().find_map(|word| word.strip_prefix("debug_exit=0x"))?;
+        let port = u16::from_str_radix(port, 16).ok()?;
+        let slot = self.memory.kernel().slots.take(1)?;
+        let place = own_slot(slot);
+        match initial::IO_PORT_CONTROL.issue(port, port, place) {
+            Ok(()) => Some((Cap::new(u64::from(slot)), port)),
+            Err(error) => {
+                println!("root: no exit port {port:#x}: {error}");
+                None
+            }
+        }
+    }
+
+    /// Starts every server of the boot modules, in their order.
+    pub fn start_servers(&mut self, bootinfo: &BootInfoView<'_>) {
+        for module in bootinfo.modules() {
+            match manifest::parse(module.string) {
+                None => println!("root: module `{}` is not for me", module.string),
+                Some(Err(error)) => println!("root: module `{}`: {error}", module.string),
+                Some(Ok(entry)) => match self.spawn(&entry, module.paddr, module.size) {
+                    Ok(()) => println!("root: {} runs, {} KiB image file", entry.name, module.size.div_ceil(1024)),
+                    Err(error) => {
+                        self.trouble = true;
+                        println!("root: cannot start {}: {error}", entry.name);
+                    }
+                },
+            }
+        }
+    }
+}
+
+/// A slot of the root CNode.
+pub fn own_slot(slot: u32) -> AbsoluteSlot {
+    AbsoluteSlot::in_cspace(initial::CNODE, u64::from(slot))
+}
+
+/// Rights to call a service and to be answered.
+pub const CALL_RIGHTS: CapRights = CapRights::WRITE.union(CapRights::GRANT_REPLY);
+
+/// log2 of the bytes of a scheduling context with no extra refills.
+pub const SCHED_CONTEXT_BITS: u64 = libsel::abi::MIN_SCHED_CONTEXT_BITS;
+
+/// The type of small frames.
+pub const PAGE_OBJECT: ObjectType = ObjectType::Page;

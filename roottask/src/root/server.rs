@@ -1,0 +1,45 @@
+//! What the root task knows of a server.
+use libsel::cap::{Cap, Endpoint, Page};
+use libsel::proto::Name;
+use roottask::virt::AddressSpace;
+
+use libsel::cap::VSpace;
+
+/// Servers at most; number 0 is nobody.
+pub const MAX_SERVERS: usize = 32;
+/// Badge of a server's faults: this bit and its number. Its requests carry the number alone.
+pub const FAULT_BADGE: u64 = 1 << 16;
+
+/// A server that runs.
+pub struct Server {
+    /// Name, by which others find its service.
+    pub name: Name,
+    /// Its address space as a capability.
+    pub vspace: Cap<VSpace>,
+    /// Its address space as ranges. The tag of a range is the number of its piece.
+    pub space: AddressSpace,
+    /// The endpoint of its service.
+    pub service: Cap<Endpoint>,
+    /// Its start page, which holds the text of a panic.
+    pub start_page: Cap<Page>,
+    /// It serves others and does not end by itself.
+    pub is_service: bool,
+    /// Bytes that it may map.
+    pub quota: u64,
+    /// Bytes that it has mapped.
+    pub mapped_bytes: u64,
+    /// The most that it had.
+    pub peak_bytes: u64,
+    /// Ranges that these form.
+    pub ranges: u64,
+}
+
+/// Number of a server in badges and tables.
+pub type ServerId = u8;
+
+/// The number in a badge, and whether it is a fault's.
+pub fn sender(badge: u64) -> Option<(ServerId, bool)> {
+    let number = badge & !FAULT_BADGE;
+    let known = number != 0 && number < MAX_SERVERS as u64;
+    known.then_some((number as ServerId, badge & FAULT_BADGE != 0))
+}

@@ -1,0 +1,75 @@
+//! Mapping frames, and the tables that this needs.
+use libsel::abi::{CapRights, VmAttributes};
+use libsel::bootinfo::initial;
+use libsel::cap::{Cap, Frame, FrameSize, PageDirectory, PageTable, Pdpt, Retypable, VSpace};
+use libsel::invoke::PagingStructure;
+use libsel::{Error, println};
+
+use super::memory::{Memory, untyped};
+use super::pieces::{OutOfMemory, Pieces};
+
+/// What a mapping allows beside reading.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Access {
+    /// Writing.
+    pub write: bool,
+    /// Execution.
+    pub execute: bool,
+}
+
+impl Access {
+    /// Data.
+    pub const DATA: Access = Access { write: true, execute: false };
+
+    fn rights(self) -> CapRights {
+        if self.write { CapRights::READ_WRITE } else { CapRights::READ }
+    }
+
+    fn attributes(self) -> VmAttributes {
+        if self.execute { VmAttributes::WRITE_BACK } else { VmAttributes::EXECUTE_NEVER }
+    }
+}
+
+/// Where frames are mapped, and who pays for the tables.
+pub struct Target<'a> {
+    /// Physical memory.
+    pub memory: &'a mut Memory,
+    /// Where the tables are noted.
+    pub pieces: &'a mut Pieces,
+    /// Who they belong to.
+    pub owner: u8,
+    /// The address space.
+    pub vspace: Cap<VSpace>,
+}
+
+impl Target<'_> {
+    /// Maps a frame, making the tables that are missing.
+    pub fn map<S: FrameSize>(&mut self, frame: Cap<Frame<S>>, vaddr: u64, access: Access) -> Result<(), OutOfMemory> {
+        loop {
+            match frame.map(self.vspace, vaddr, access.rights(), access.attributes()) {
+                Ok(()) => return Ok(()),
+                Err(error) => self.add_table(vaddr, error)?,
+            }
+        }
+    }
+
+    /// Makes the table that a refused mapping names as missing.
+    fn add_table(&mut self, vaddr: u64, error: Error) -> Result<(), OutOfMemory> {
+        match error.missing_paging_level() {
+            Some(Pdpt::SPAN_BITS) => self.table::<Pdpt>(vaddr),
+            Some(PageDirectory::SPAN_BITS) => self.table::<PageDirectory>(vaddr),
+            Some(PageTable::SPAN_BITS) => self.table::<PageTable>(vaddr),
+            _ => {
+                println!("root: cannot map at {vaddr:#x}: {error}");
+                Err(OutOfMemory)
+            }
+        }
+    }
+
+    fn table<T: PagingStructure + Retypable>(&mut self, vaddr: u64) -> Result<(), OutOfMemory> {
+        let (block, slot) = self.pieces.objects(self.memory, self.owner, 12, 1)?;
+        let table: Cap<T> =
+            untyped(block).retype_one(0, initial::CNODE, u64::from(slot)).map_err(|_| OutOfMemory)?;
+        table.map_table(self.vspace, vaddr, VmAttributes::WRITE_BACK).map_err(|_| OutOfMemory)
+    }
+}

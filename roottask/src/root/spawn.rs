@@ -1,0 +1,267 @@
+//! Starting a server: its objects, its image, its capabilities, its thread.
+use core::fmt;
+
+use libsel::Error;
+use libsel::abi::{CNodeCapData, CapRights, Register};
+use libsel::bootinfo::initial;
+use libsel::cap::{AbsoluteSlot, CNode, Cap, Endpoint, Page, Reply, SchedContext, Tcb, VSpace};
+use libsel::invoke::UserContext;
+use libsel::proto::start::{HEAP_START, StartInfo, StartPage, slot};
+use libsel::proto::Name;
+use roottask::loader::{self, IMAGE_END, PAGE, Plan, Segment};
+use roottask::manifest::Entry;
+use roottask::virt::AddressSpace;
+
+use super::memory::untyped;
+use super::pieces::{MAX_PAGES, OutOfMemory, PieceId, Use};
+use super::server::{FAULT_BADGE, MAX_SERVERS, Server, ServerId};
+use super::space::{Access, Target};
+use super::{CALL_RIGHTS, Root, SCHED_CONTEXT_BITS, own_slot};
+
+/// Where servers' addresses begin and end.
+const SPACE_START: u64 = 0x1_0000;
+const SPACE_END: u64 = 0x7fff_0000_0000;
+/// The start page, right behind the addresses of images; the IPC buffer follows.
+const START_PAGE: u64 = IMAGE_END;
+const IPC_BUFFER: u64 = START_PAGE + PAGE;
+/// Bytes of the block that a server's own objects are made from: CNode 8 KiB, PML4 4 KiB, TCB 2 KiB and small ones.
+const CORE_BITS: u8 = 14;
+
+/// Why a server did not start.
+#[derive(Clone, Copy, Debug)]
+pub enum SpawnError {
+    /// Not enough memory, slots or places in a table.
+    Memory,
+    /// Its ELF file.
+    Image(loader::Error),
+    /// The name is too long, or there are too many servers.
+    Table,
+    /// The kernel refused something.
+    Kernel(Error),
+}
+
+impl fmt::Display for SpawnError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SpawnError::Memory => f.write_str("not enough memory"),
+            SpawnError::Image(error) => error.fmt(f),
+            SpawnError::Table => f.write_str("too many servers, or too long a name"),
+            SpawnError::Kernel(error) => error.fmt(f),
+        }
+    }
+}
+
+impl From<OutOfMemory> for SpawnError {
+    fn from(_: OutOfMemory) -> Self {
+        SpawnError::Memory
+    }
+}
+impl From<Error> for SpawnError {
+    fn from(error: Error) -> Self {
+        SpawnError::Kernel(error)
+    }
+}
+impl From<roottask::virt::Error> for SpawnError {
+    fn from(_: roottask::virt::Error) -> Self {
+        SpawnError::Memory
+    }
+}
+
+/// The objects that every server has.
+struct Core {
+    cnode: Cap<CNode>,
+    vspace: Cap<VSpace>,
+    tcb: Cap<Tcb>,
+    context: Cap<SchedContext>,
+    reply: Cap<Reply>,
+    service: Cap<Endpoint>,
+}
+
+impl Root {
+    /// Starts a server from a boot module. What was made is given back if it fails.
+    pub fn spawn(&mut self, entry: &Entry<'_>, paddr: u64, size: u64) -> Result<(), SpawnError> {
+        let name = Name::new(entry.name).ok_or(SpawnError::Table)?;
+        let free = self.servers.iter().skip(1).position(Option::is_none).ok_or(SpawnError::Table)? + 1;
+        let id = free as ServerId;
+        let made = self.with_module(paddr, size, |root, file| root.build(id, name, entry, file))?;
+        if made.is_err() {
+            self.forget(id);
+        }
+        made
+    }
+
+    /// Gives back what a server had.
+    pub fn forget(&mut self, id: ServerId) {
+        if let Some(server) = self.servers.get_mut(usize::from(id)).and_then(Option::take) {
+            server.space.destroy(&mut self.nodes);
+        }
+        self.pieces.drop_owner(&mut self.memory, id);
+    }
+
+    fn build(&mut self, id: ServerId, name: Name, entry: &Entry<'_>, file: &[u8]) -> Result<(), SpawnError> {
+        debug_assert!(usize::from(id) < MAX_SERVERS);
+        let plan = loader::plan(file).map_err(SpawnError::Image)?;
+        let core = self.core_objects(id)?;
+        let space = AddressSpace::new(&mut self.nodes, SPACE_START, SPACE_END)?;
+        self.servers[usize::from(id)] = Some(Server {
+            name,
+            vspace: core.vspace,
+            space,
+            service: core.service,
+            start_page: Cap::NULL,
+            is_service: entry.service,
+            quota: entry.quota,
+            mapped_bytes: 0,
+            peak_bytes: 0,
+            ranges: 0,
+        });
+        self.load(id, core.vspace, &plan, file)?;
+        self.start_page(id, core.vspace, name, entry)?;
+        self.capabilities(id, &core, entry)?;
+        self.start_thread(id, &core, entry, plan.entry)
+    }
+
+    fn core_objects(&mut self, id: ServerId) -> Result<Core, SpawnError> {
+        let (block, first) = self.pieces.objects(&mut self.memory, id, CORE_BITS, 6)?;
+        let memory = untyped(block);
+        let place = |index: u32| u64::from(first + index);
+        let cnode = initial::CNODE;
+        let core = Core {
+            cnode: memory.retype_one(slot::CSPACE_BITS, cnode, place(0))?,
+            vspace: memory.retype_one(0, cnode, place(1))?,
+            tcb: memory.retype_one(0, cnode, place(2))?,
+            context: memory.retype_one(SCHED_CONTEXT_BITS, cnode, place(3))?,
+            reply: memory.retype_one(0, cnode, place(4))?,
+            service: memory.retype_one(0, cnode, place(5))?,
+        };
+        initial::ASID_POOL.assign(core.vspace)?;
+        Ok(core)
+    }
+
+    /// Frames at a fixed address of a server, mapped; `fill` gets each page before it is mapped there.
+    fn fixed_pages(
+        &mut self,
+        id: ServerId,
+        vspace: Cap<VSpace>,
+        (start, end): (u64, u64),
+        access: Access,
+        mut fill: impl FnMut(u64, &mut [u8; PAGE as usize]),
+    ) -> Result<PieceId, SpawnError> {
+        let mut at = start;
+        let mut piece = 0;
+        while at < end {
+            let pages = ((end - at) / PAGE).min(MAX_PAGES);
+            piece = self.pieces.frames(&mut self.memory, id, Use::Image, at, pages)?;
+            if let Some(Some(server)) = self.servers.get_mut(usize::from(id)) {
+                server.space.reserve(&mut self.nodes, at, pages * PAGE)?;
+            }
+            for page in 0..pages {
+                let vaddr = at + page * PAGE;
+                let frame = self.pieces.get(piece).and_then(|piece| piece.frame(page)).ok_or(OutOfMemory)?;
+                self.with_page(frame, |bytes| fill(vaddr, bytes))?;
+                let (memory, pieces) = (&mut self.memory, &mut self.pieces);
+                Target { memory, pieces, owner: id, vspace }.map(frame, vaddr, access)?;
+            }
+            at += pages * PAGE;
+        }
+        Ok(piece)
+    }
+
+    fn load(&mut self, id: ServerId, vspace: Cap<VSpace>, plan: &Plan, file: &[u8]) -> Result<(), SpawnError> {
+        for segment in plan.segments() {
+            let Segment { start, end, write, execute, .. } = *segment;
+            self.fixed_pages(id, vspace, (start, end), Access { write, execute }, |vaddr, page| {
+                if let Some((place, bytes)) = segment.part(vaddr)
+                    && let (Some(to), Some(from)) = (page.get_mut(place..place + bytes.len()), file.get(bytes))
+                {
+                    to.copy_from_slice(from);
+                }
+            })?;
+        }
+        Ok(())
+    }
+
+    /// The start page and the IPC buffer.
+    fn start_page(
+        &mut self,
+        id: ServerId,
+        vspace: Cap<VSpace>,
+        name: Name,
+        entry: &Entry<'_>,
+    ) -> Result<(), SpawnError> {
+        let mut info = StartInfo::new(name, entry.arguments).map_err(|_| SpawnError::Table)?;
+        info.ipc_buffer = IPC_BUFFER;
+        info.tsc_hz = self.tsc_hz;
+        if let Some((first, last)) = entry.ports {
+            (info.first_port, info.last_port) = (first, last);
+        }
+        let range = (START_PAGE, IPC_BUFFER + PAGE);
+        let piece = self.fixed_pages(id, vspace, range, Access::DATA, |vaddr, page| {
+            if vaddr == START_PAGE {
+                super::window::write_start_page(page, &StartPage::new(info));
+            }
+        })?;
+        let frame = self.pieces.get(piece).and_then(|piece| piece.frame(0)).ok_or(OutOfMemory)?;
+        if let Some(Some(server)) = self.servers.get_mut(usize::from(id)) {
+            server.start_page = frame;
+            // Keep the heap's addresses out of reach of requests for memory anywhere.
+            debug_assert!(IPC_BUFFER < HEAP_START);
+        }
+        Ok(())
+    }
+
+    /// Fills the server's CSpace.
+    fn capabilities(&mut self, id: ServerId, core: &Core, entry: &Entry<'_>) -> Result<(), SpawnError> {
+        let to = |cptr: u64| AbsoluteSlot::new(core.cnode, cptr, slot::CSPACE_BITS);
+        let from = |cptr: u64| AbsoluteSlot::in_cspace(initial::CNODE, cptr);
+        to(slot::TCB.cptr()).copy(from(core.tcb.cptr()), CapRights::ALL)?;
+        let guard = CNodeCapData::new(0, slot::GUARD_BITS);
+        to(slot::CNODE.cptr()).mint_guarded(from(core.cnode.cptr()), guard)?;
+        to(slot::ROOT.cptr()).mint(from(self.endpoint.cptr()), CALL_RIGHTS, u64::from(id))?;
+        to(slot::REPLY.cptr()).copy(from(core.reply.cptr()), CapRights::ALL)?;
+        to(slot::SERVICE.cptr()).copy(from(core.service.cptr()), CapRights::READ)?;
+        if let Some((first, last)) = entry.ports {
+            initial::IO_PORT_CONTROL.issue(first, last, to(slot::IO_PORTS.cptr()))?;
+        }
+        Ok(())
+    }
+
+    fn start_thread(
+        &mut self,
+        id: ServerId,
+        core: &Core,
+        entry: &Entry<'_>,
+        first_instruction: u64,
+    ) -> Result<(), SpawnError> {
+        let page = self.servers.get(usize::from(id)).and_then(Option::as_ref).map(|server| server.start_page);
+        let buffer: Cap<Page> = page.map_or(Cap::NULL, |page| Cap::new(page.cptr() + 1));
+        let guard = CNodeCapData::new(0, slot::GUARD_BITS);
+        core.tcb.configure(core.cnode, guard.0, core.vspace, IPC_BUFFER, buffer)?;
+        self.sched_control.configure_flags(
+            core.context,
+            entry.budget_us,
+            entry.period_us,
+            0,
+            u64::from(id),
+            0,
+        )?;
+        let badge = FAULT_BADGE | u64::from(id);
+        let fault_slot = self.memory.kernel().slots.take(1).ok_or(OutOfMemory)?;
+        let place = own_slot(fault_slot);
+        let endpoint = AbsoluteSlot::in_cspace(initial::CNODE, self.endpoint.cptr());
+        let configured = place.mint(endpoint, CALL_RIGHTS, badge).and_then(|()| {
+            let priority = u64::from(entry.priority);
+            let handler = Cap::new(u64::from(fault_slot));
+            core.tcb.set_sched_params(initial::TCB, 0, priority, core.context, handler)
+        });
+        // The thread keeps a copy.
+        let _ = place.delete();
+        self.memory.kernel().slots.give(fault_slot, 1);
+        configured?;
+        let mut registers = UserContext::default();
+        registers.set(Register::Rip, first_instruction).set(Register::Rdi, START_PAGE);
+        core.tcb.write_registers(true, libsel::abi::registers::REGISTER_COUNT, &registers)?;
+        Ok(())
+    }
+}
+
