@@ -7,10 +7,10 @@ use sel_abi::{CapRights, FAST_MESSAGE_REGISTERS, FaultType, MessageInfo, Registe
 use crate::cap::{Cap, EndpointCap, Slot};
 use crate::error::LookupFailure;
 use crate::ipc::message;
-use crate::print;
 use crate::object::endpoint;
 use crate::object::sched_context;
 use crate::object::tcb::{self, SendMode, TcbPtr, ThreadState};
+use crate::print;
 use crate::state::Kernel;
 
 /// Why a thread stopped.
@@ -192,9 +192,7 @@ pub fn write_message(fault: &Fault, faulter: TcbPtr, to: TcbPtr) -> MessageInfo 
             let fetch = u64::from(code & FETCH != 0);
             message::write_words(to, [ip, address, fetch, code].into_iter())
         }
-        Fault::Timeout { badge, consumed_us } => {
-            message::write_words(to, [badge, consumed_us].into_iter())
-        }
+        Fault::Timeout { badge, consumed_us } => message::write_words(to, [badge, consumed_us].into_iter()),
     };
     MessageInfo::new(fault.kind().raw(), 0, 0, length)
 }
@@ -219,4 +217,3 @@ pub fn apply_reply(handler: TcbPtr, faulter: TcbPtr, fault: &Fault) -> bool {
     }
     info.label() == 0
 }
-

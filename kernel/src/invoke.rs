@@ -50,8 +50,7 @@ impl Invocation {
         extra: [Option<KernelPtr<Slot>>; MSG_MAX_EXTRA_CAPS],
     ) -> Self {
         let info = message::info(&caller);
-        let buffer =
-            if info.length() > FAST_MESSAGE_REGISTERS { caller.ipc_buffer(false) } else { None };
+        let buffer = if info.length() > FAST_MESSAGE_REGISTERS { caller.ipc_buffer(false) } else { None };
         Invocation { caller, slot, extra, info, buffer }
     }
 

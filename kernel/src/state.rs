@@ -104,7 +104,8 @@ pub struct Kernel {
 }
 
 impl Kernel {
-    /// The state before boot.
+    /// The state before boot. All of it is zero, so that it takes no room in the kernel's file; boot sets `config`,
+    /// `time` and the domain schedule before anything runs.
     pub const fn new() -> Self {
         Kernel {
             current: None,
@@ -121,8 +122,8 @@ impl Kernel {
             irqs: IrqTable::new(),
             io_ports: PortMap::new(),
             orphans: None,
-            config: Config { root_cnode_bits: 12, domains: 1 },
-            time: TimeUnits { ticks_per_us: 1, min_budget: sel_abi::MIN_BUDGET_US },
+            config: Config { root_cnode_bits: 0, domains: 0 },
+            time: TimeUnits { ticks_per_us: 0, min_budget: 0 },
         }
     }
 

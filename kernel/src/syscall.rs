@@ -27,8 +27,10 @@ struct SendPhase {
 
 const CALL: SendPhase = SendPhase { is_call: true, blocking: true, may_donate: true, first_of_two: false };
 const SEND: SendPhase = SendPhase { is_call: false, blocking: true, may_donate: false, first_of_two: false };
-const NB_SEND: SendPhase = SendPhase { is_call: false, blocking: false, may_donate: false, first_of_two: false };
-const FIRST_PHASE: SendPhase = SendPhase { is_call: false, blocking: false, may_donate: true, first_of_two: true };
+const NB_SEND: SendPhase =
+    SendPhase { is_call: false, blocking: false, may_donate: false, first_of_two: false };
+const FIRST_PHASE: SendPhase =
+    SendPhase { is_call: false, blocking: false, may_donate: true, first_of_two: true };
 
 /// A system call of the current thread.
 pub fn syscall(k: &mut Kernel) {

@@ -178,7 +178,10 @@ mod tests {
 
     #[test]
     fn a_sound_program() {
-        let file = elf(0x20_1040, &[(0x20_0000, 0x100, 0x100, 4), (0x20_1010, 0x2000, 0x1800, 5), (0x20_4000, 0x3000, 8, 6)]);
+        let file = elf(
+            0x20_1040,
+            &[(0x20_0000, 0x100, 0x100, 4), (0x20_1010, 0x2000, 0x1800, 5), (0x20_4000, 0x3000, 8, 6)],
+        );
         let plan = plan(&file).unwrap();
         let [ro, code, data] = plan.segments() else { panic!("{plan:?}") };
         assert!(!ro.write && !ro.execute && code.execute && data.write);

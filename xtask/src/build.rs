@@ -10,12 +10,14 @@ use crate::needs::Need;
 use crate::setup;
 
 /// Packages for the machine besides the servers.
-pub const BASE_PACKAGES: [&str; 3] = ["kernel", "directboot", "roottask"];
+const BASE_PACKAGES: [&str; 3] = ["kernel", "directboot", "roottask"];
+/// Packages besides the servers whose library is also compiled for the host, where its tests run.
+const BASE_LIBRARIES: [&str; 6] = ["sel-abi", "kernel", "directboot", "libsel", "libsel-macros", "roottask"];
 
 /// Options of `build`.
 #[derive(Args, Clone, Default)]
 pub struct BuildArgs {
-    /// How to compile: `debug` is unoptimised, with full debug information
+    /// How to compile
     #[arg(long, value_enum, default_value_t)]
     pub profile: Profile,
 }
@@ -26,7 +28,7 @@ pub enum Profile {
     /// Optimised, with line tables for backtraces
     #[default]
     Release,
-    /// Not optimised
+    /// Not optimised, with full debug information
     Debug,
 }
 
@@ -60,20 +62,37 @@ pub fn folder(context: &Context, args: &BuildArgs) -> PathBuf {
 /// # Errors
 /// A server's manifest cannot be read or names no package.
 pub fn packages(root: &Path) -> Result<Vec<String>> {
+    let base = BASE_PACKAGES.map(String::from).into_iter();
+    Ok(base.chain(servers(root)?.into_iter().map(|(name, _)| name)).collect())
+}
+
+/// The packages of the workspace at `root` whose library is also compiled for the host, where its tests run. A server
+/// has one if there is something in it to test.
+///
+/// # Errors
+/// As [`packages`].
+pub fn host_libraries(root: &Path) -> Result<Vec<String>> {
+    let base = BASE_LIBRARIES.map(String::from).into_iter();
+    let with_library = servers(root)?.into_iter().filter(|(_, folder)| folder.join("src/lib.rs").is_file());
+    Ok(base.chain(with_library.map(|(name, _)| name)).collect())
+}
+
+/// Package name and folder of each server, in order of folder name.
+fn servers(root: &Path) -> Result<Vec<(String, PathBuf)>> {
     let servers = root.join("servers");
-    let mut manifests: Vec<PathBuf> = fs::read_dir(&servers)
+    let mut folders: Vec<PathBuf> = fs::read_dir(&servers)
         .with_context(|| format!("cannot read the folder {}", servers.display()))?
-        .filter_map(|entry| Some(entry.ok()?.path().join("Cargo.toml")))
-        .filter(|manifest| manifest.is_file())
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|folder| folder.join("Cargo.toml").is_file())
         .collect();
-    manifests.sort();
-    let mut packages: Vec<String> = BASE_PACKAGES.map(String::from).to_vec();
-    for manifest in manifests {
+    folders.sort();
+    let named = |folder: PathBuf| {
+        let manifest = folder.join("Cargo.toml");
         let name = package_name(&fs::read_to_string(&manifest)?)
             .with_context(|| format!("{} names no package; give it `name = \"…\"`", manifest.display()))?;
-        packages.push(name);
-    }
-    Ok(packages)
+        Ok((name, folder))
+    };
+    folders.into_iter().map(named).collect()
 }
 
 /// The `name` in the `[package]` section of a manifest.
@@ -104,5 +123,20 @@ mod tests {
         for expected in ["kernel", "directboot", "roottask", "console", "hello"] {
             assert!(packages.iter().any(|name| name == expected), "{expected} is missing in {packages:?}");
         }
+    }
+
+    #[test]
+    fn a_server_with_a_library_is_tested_on_the_host() {
+        let root = std::env::temp_dir().join(format!("selkie-build-{}", std::process::id()));
+        for (name, file) in [("with", "lib.rs"), ("without", "main.rs")] {
+            let folder = root.join("servers").join(name);
+            fs::create_dir_all(folder.join("src")).unwrap();
+            fs::write(folder.join("Cargo.toml"), format!("[package]\nname = \"{name}\"\n")).unwrap();
+            fs::write(folder.join("src").join(file), "").unwrap();
+        }
+        let (built, tested) = (packages(&root).unwrap(), host_libraries(&root).unwrap());
+        fs::remove_dir_all(&root).unwrap();
+        assert_eq!(built, ["kernel", "directboot", "roottask", "with", "without"]);
+        assert_eq!(tested[BASE_LIBRARIES.len()..], ["with"]);
     }
 }

@@ -30,7 +30,8 @@ impl Context {
     pub fn new(verbose: bool) -> Result<Self> {
         // `cargo run` names the checkout it runs in. The folder at compile time may be another one: two checkouts that
         // share a target folder also share this program.
-        let manifest_dir = env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+        let manifest_dir =
+            env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
         let root = Path::new(&manifest_dir).parent().context("xtask has no parent folder")?;
         let shell = Shell::new()?;
         let target_dir = match env::var_os("CARGO_TARGET_DIR") {

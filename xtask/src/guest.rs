@@ -8,6 +8,10 @@ use anyhow::{Context as _, Result, bail};
 
 /// Exit code of a guest whose kernel panicked.
 pub const PANIC_CODE: u8 = 101;
+/// How long QEMU may take to end when asked to.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// Time between two looks at whether QEMU has ended.
+const POLL: Duration = Duration::from_millis(20);
 
 /// How a run of the guest ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,12 +75,26 @@ fn wait(child: &mut Child, deadline: Option<Instant>) -> Result<Option<ExitStatu
             return Ok(Some(status));
         }
         if Instant::now() >= deadline {
-            child.kill()?;
-            child.wait()?;
+            end(child)?;
             return Ok(None);
         }
-        thread::sleep(Duration::from_millis(20));
+        thread::sleep(POLL);
     }
+}
+
+/// Ends `child`. SIGTERM comes first, because QEMU then gives the terminal its settings back; SIGKILL would not let it.
+fn end(child: &mut Child) -> Result<()> {
+    let kill = Command::new("kill").arg(child.id().to_string()).stderr(Stdio::null()).status();
+    let patience = Instant::now() + PATIENCE;
+    while kill.is_ok() && Instant::now() < patience {
+        if child.try_wait()?.is_some() {
+            return Ok(());
+        }
+        thread::sleep(POLL);
+    }
+    child.kill()?;
+    child.wait()?;
+    Ok(())
 }
 
 /// Copies `input` to `echo` as it comes, and keeps it as text without carriage returns.
@@ -153,5 +171,12 @@ mod tests {
             (End::TimedOut, "begun\n".to_string())
         );
         assert!(start.elapsed() < Duration::from_secs(10));
+    }
+
+    #[test]
+    fn a_process_that_ignores_the_request_is_killed() {
+        let start = Instant::now();
+        assert_eq!(shell("trap '' TERM; exec sleep 30", Some(100)).unwrap().0, End::TimedOut);
+        assert!(start.elapsed() >= PATIENCE && start.elapsed() < Duration::from_secs(10));
     }
 }

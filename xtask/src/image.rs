@@ -16,7 +16,7 @@ pub struct ImageArgs {
     /// Boot this root task instead of ours
     #[arg(long, value_name = "ELF")]
     pub root_task: Option<PathBuf>,
-    /// Words for the kernel's command line, such as "domains=4" (may be repeated)
+    /// Words for the kernel command line: "domains=4"; may be repeated
     #[arg(long, value_name = "WORDS")]
     pub cmdline: Vec<String>,
     #[command(flatten)]

@@ -19,7 +19,7 @@ const LIMINE_FOLDER: &str = "boot/limine";
 /// Options of `iso`.
 #[derive(Args, Clone)]
 pub struct IsoArgs {
-    /// Where to write the image; without it, selkie/selkie.iso in cargo's target folder
+    /// Where to write the image [default: TARGET FOLDER/selkie/selkie.iso]
     #[arg(short, long, value_name = "FILE")]
     pub out: Option<PathBuf>,
     #[command(flatten)]
@@ -41,6 +41,11 @@ pub fn run(context: &Context, args: &IsoArgs) -> Result<()> {
     image::print_sizes(&archive::collect(context, &args.image, &words)?);
     pack(context, &limine, &args.image, &words, &out)?;
     println!("{:>9} KiB  {}", fs::metadata(&out)?.len().div_ceil(1024), out.display());
+    if limine.host_tool.is_none() {
+        println!(
+            "No `limine` program was found: CD and UEFI boot work, BIOS boot from USB is not\ninstalled."
+        );
+    }
     Ok(())
 }
 
@@ -70,8 +75,6 @@ pub fn pack(context: &Context, limine: &Limine, args: &ImageArgs, words: &str, o
     if let Some(tool) = &limine.host_tool {
         let install = context.shell.cmd(tool).arg("bios-install").arg(out);
         context.run_silently(install).context("cannot make the image bootable from a BIOS disk")?;
-    } else if context.verbose {
-        eprintln!("xtask: no `limine` program; from a BIOS the image boots as a CD only");
     }
     Ok(())
 }

@@ -25,16 +25,16 @@ pub struct MachineArgs {
     /// Number of processor cores
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub smp: u32,
-    /// Hardware virtualisation; auto: where /dev/kvm and the processor have it
+    /// Virtualisation
     #[arg(long, value_enum, default_value_t)]
     pub kvm: Kvm,
-    /// Processor model (`qemu-system-x86_64 -cpu help` lists)
+    /// Processor model, one of `qemu-system-x86_64 -cpu help`
     #[arg(long, value_name = "MODEL", default_value = "max")]
     pub cpu: String,
     /// Machine model: q35 (PCI Express) or pc
     #[arg(long, value_name = "MODEL", default_value = "q35")]
     pub machine: String,
-    /// The screen: gtk, sdl, curses, vnc=:0, … (`-display help` lists them)
+    /// Screen, such as gtk or sdl
     #[arg(long, value_name = "KIND", default_value = "none")]
     pub display: String,
     /// Wait for a debugger on TCP port 1234 before the first instruction
@@ -48,7 +48,7 @@ pub struct MachineArgs {
 /// Use of hardware virtualisation.
 #[derive(Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum Kvm {
-    /// If there is any
+    /// Where /dev/kvm and the processor allow it
     #[default]
     Auto,
     /// Fail without it

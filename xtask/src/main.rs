@@ -32,11 +32,9 @@ use crate::context::Context;
 
 /// Builds, boots and tests Selkie.
 #[derive(Parser)]
-#[command(name = "cargo xtask", bin_name = "cargo xtask", version, max_term_width = 100)]
-#[command(
-    after_help = "Exit codes: 0 success, 1 failure, 2 a tool or an input is missing, 124 a time limit ran \
-out.\nStart with `cargo xtask qemu`; missing tools are installed on the way (see `cargo xtask doctor`)."
-)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", version)]
+#[command(after_help = "Exit codes: 0 success, 1 failure, 2 tool or input missing, 124 time limit.\n\
+Start with `cargo xtask qemu`; what is missing is installed on the way.")]
 struct Cli {
     /// Print each command before it runs
     #[arg(short, long, global = true)]
@@ -47,21 +45,25 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Verb {
-    /// Install what is missing: Rust target and components, QEMU, OVMF, xorriso, mtools
+    /// Install what is missing: Rust target, QEMU, OVMF, xorriso, mtools
     Setup,
-    /// Show each thing that the other verbs need: found, or missing and how to get it
+    /// Show each need of the other verbs: found, or missing and its fix
     Doctor,
     /// Compile the kernel, the loader, the root task and the servers
+    #[command(next_line_help = true)]
     Build(build::BuildArgs),
-    /// Build, and pack the boot archive that `qemu -kernel directboot -initrd` takes
+    /// Build, and pack the boot archive: QEMU's -initrd for directboot
+    #[command(next_line_help = true)]
     Image(image::ImageArgs),
-    /// Build, and pack a hybrid BIOS + UEFI ISO image with the Limine boot loader
+    /// Build, and pack an ISO image with Limine, for BIOS and UEFI
+    #[command(next_line_help = true)]
     Iso(iso::IsoArgs),
     /// Build and boot in QEMU, serial console on the terminal
+    #[command(next_line_help = true)]
     Qemu(qemu::QemuArgs),
-    /// Run the host tests, the self-test in QEMU and the boot script in QEMU
+    /// Run the host tests, and the self-test and boot script in QEMU
     Test(test::TestArgs),
-    /// Check formatting, lints, that the kernel links no allocator, and file sizes
+    /// Check formatting, lints, that the kernel has no heap, file sizes
     Tidy,
 }
 
@@ -97,5 +99,18 @@ mod tests {
     #[test]
     fn the_command_line_definition_is_consistent() {
         super::Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn help_fits_a_terminal_of_80_columns() {
+        let mut cli = super::Cli::command();
+        cli.build();
+        let mut text = String::new();
+        for verb in cli.get_subcommands_mut() {
+            text += &format!("{}{}", verb.render_help(), verb.render_long_help());
+        }
+        text += &cli.render_help().to_string();
+        let wide: Vec<&str> = text.lines().filter(|line| line.chars().count() > 80).collect();
+        assert_eq!(wide, [""; 0]);
     }
 }

@@ -3,6 +3,9 @@ use std::ops::AddAssign;
 
 use crate::guest::{End, PANIC_CODE};
 
+/// What the boot script must print: a text that some line contains, and what that line shows.
+const BOOT_LINES: [(&str, &str); 1] = [("hello:", "`hello` runs, allocates, and prints through `console`")];
+
 /// Numbers of tests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
@@ -60,7 +63,7 @@ pub fn judge_self_test(output: &str, end: End) -> Result<Counts, (Counts, String
     Err((Counts { failed: counts.failed.max(1), ..counts }, problem))
 }
 
-/// Reads a run of the boot script: exit code 0, and `hello` has printed.
+/// Reads a run of the boot script: exit code 0, and every line of [`BOOT_LINES`] is there.
 ///
 /// # Errors
 /// What is wrong.
@@ -68,10 +71,10 @@ pub fn judge_boot(output: &str, end: End) -> Result<(), String> {
     if end != End::Code(0) {
         return Err(format!("it did not end with exit code 0 ({})", describe(end)));
     }
-    if !output.contains("hello:") {
-        return Err("no line of it contains `hello:`".into());
+    match BOOT_LINES.iter().find(|(text, _)| !output.contains(text)) {
+        Some((text, shown)) => Err(format!("no line contains `{text}`, which shows that {shown}")),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 fn describe(end: End) -> String {
@@ -141,10 +144,15 @@ mod tests {
     }
 
     #[test]
-    fn the_boot_script_must_greet_and_end_well() {
-        assert_eq!(judge_boot("hello: hi\n", End::Code(0)), Ok(()));
-        assert!(judge_boot("hello: hi\n", End::Code(1)).is_err());
-        assert!(judge_boot("hello: hi\n", End::NoCode).is_err());
-        assert!(judge_boot("goodbye\n", End::Code(0)).is_err());
+    fn the_boot_script_must_print_every_line_and_end_well() {
+        let complete: String = BOOT_LINES.iter().map(|(text, _)| format!("[console] {text} x\n")).collect();
+        assert_eq!(judge_boot(&complete, End::Code(0)), Ok(()));
+        for end in [End::Code(1), End::Code(PANIC_CODE), End::NoCode, End::TimedOut] {
+            assert!(judge_boot(&complete, end).unwrap_err().contains(&describe(end)));
+        }
+        for (text, shown) in BOOT_LINES {
+            let problem = judge_boot(&complete.replace(text, ""), End::Code(0)).unwrap_err();
+            assert!(problem.contains(shown), "{problem}");
+        }
     }
 }

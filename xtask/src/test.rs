@@ -14,19 +14,17 @@ use crate::report::{self, Counts};
 use crate::setup;
 use crate::symbols;
 
-/// Packages with tests that run on the host.
-const HOST_PACKAGES: [&str; 6] = ["sel-abi", "kernel", "directboot", "libsel", "roottask", "xtask"];
 /// Time limit of one run in QEMU.
 const GUEST_LIMIT_S: u64 = 120;
 
 /// Options of `test`.
 #[derive(Args, Clone)]
-#[command(after_help = "Without --host and --guest both halves run. The last line is `N passed, N failed`.")]
+#[command(after_help = "Without --host and --guest both halves run. The last line is\n`N passed, N failed`.")]
 pub struct TestArgs {
     /// Only the tests that run on the host
     #[arg(long, conflicts_with = "guest")]
     pub host: bool,
-    /// Only the tests that run in QEMU, and the check of the kernel's symbols
+    /// Only the tests in QEMU, and the check of the kernel's symbols
     #[arg(long)]
     pub guest: bool,
 }
@@ -57,9 +55,9 @@ pub fn run(context: &Context, args: &TestArgs) -> Result<()> {
 
 fn host(context: &Context) -> Result<Counts> {
     heading("host tests");
-    let mut command = context.cargo().args(["test", "--no-fail-fast"]);
-    for package in HOST_PACKAGES {
-        command = command.args(["-p", package]);
+    let mut command = context.cargo().args(["test", "--no-fail-fast", "-p", "xtask"]);
+    for package in build::host_libraries(&context.root)? {
+        command = command.args(["-p", &package]);
     }
     let mut child = context.prepare(command).stdout(Stdio::piped()).spawn().context("cannot start cargo")?;
     let output = match child.stdout.take() {

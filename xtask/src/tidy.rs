@@ -11,8 +11,6 @@ use crate::needs::Need;
 use crate::setup;
 use crate::symbols;
 
-/// Packages whose libraries are also compiled for the host, where their tests run.
-const HOST_LIBRARIES: [&str; 6] = ["sel-abi", "kernel", "directboot", "libsel", "libsel-macros", "roottask"];
 /// Lines from which on a file is better split by topic.
 const LONG_FILE_LINES: usize = 400;
 
@@ -49,8 +47,8 @@ pub fn run(context: &Context) -> Result<()> {
 
 fn host_lints(context: &Context) -> Result<()> {
     let mut command = context.cargo().args(["clippy", "--lib", "--tests"]);
-    for package in HOST_LIBRARIES {
-        command = command.args(["-p", package]);
+    for package in build::host_libraries(&context.root)? {
+        command = command.args(["-p", &package]);
     }
     lint(context, command)
 }

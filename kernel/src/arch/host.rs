@@ -197,4 +197,3 @@ pub fn put_char(byte: u8) {
 pub fn halt(code: u8) -> ! {
     panic!("the machine was halted with code {code}")
 }
-

@@ -138,7 +138,8 @@ impl Builder<'_> {
             device: false,
             mapping: Some(Mapping { asid: ROOT_ASID, vaddr: VirtAddr(vaddr) }),
         };
-        let entry = vspace::find_entry(self.root, VirtAddr(vaddr), PAGE_BITS).map_err(|_| BootError::Paging)?;
+        let entry =
+            vspace::find_entry(self.root, VirtAddr(vaddr), PAGE_BITS).map_err(|_| BootError::Paging)?;
         entry.set(vspace_invoke::frame_entry(&frame, CapRights::READ_WRITE, VmAttributes::empty()));
         Ok(Cap::Frame(frame))
     }
@@ -160,6 +161,7 @@ const ROOT_ASID: Asid = Asid(1);
 /// Creates the root task and makes it the current thread. `env` is used up: what RAM is left is its untyped memory.
 pub fn create(k: &mut Kernel, env: &mut BootEnv) -> Result<(), BootError> {
     k.time = crate::state::TimeUnits::new(arch::tsc_hz());
+    k.domain_schedule.init();
     k.update_time();
     k.consumed = 0;
     let image = image::parse(env.root_image).map_err(BootError::Image)?;
@@ -391,9 +393,7 @@ fn describe(cap: &UntypedCap) -> UntypedDesc {
 /// Memory as cells.
 fn cells(start: PhysAddr, bytes: u64) -> &'static [Cell<u8>] {
     // SAFETY: called with memory that was just taken from RAM for the root task and that no object overlaps.
-    unsafe {
-        core::slice::from_raw_parts(KernelPtr::<Cell<u8>>::from_phys(start).get(), bytes as usize)
-    }
+    unsafe { core::slice::from_raw_parts(KernelPtr::<Cell<u8>>::from_phys(start).get(), bytes as usize) }
 }
 
 fn zero(start: PhysAddr, bytes: u64) {

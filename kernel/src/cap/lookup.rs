@@ -79,7 +79,12 @@ pub fn thread_slot(thread: &Tcb, cptr: u64) -> Result<KernelPtr<Slot>, LookupFai
 }
 
 /// The slot that an invocation names by (root, index, depth); `source` says which side an error is reported for.
-pub fn target_slot(root: &Cap, index: u64, depth: u64, source: bool) -> Result<KernelPtr<Slot>, SyscallError> {
+pub fn target_slot(
+    root: &Cap,
+    index: u64,
+    depth: u64,
+    source: bool,
+) -> Result<KernelPtr<Slot>, SyscallError> {
     if !matches!(root, Cap::CNode(_)) {
         return Err(SyscallError::FailedLookup { source, failure: LookupFailure::InvalidRoot });
     }

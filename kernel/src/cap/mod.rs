@@ -326,9 +326,7 @@ impl Cap {
         Some(match self {
             Cap::Untyped(untyped) => (untyped.base, untyped.size()),
             Cap::Endpoint(endpoint) => (endpoint.object.phys(), size_of::<Endpoint>() as u64),
-            Cap::Notification(notification) => {
-                (notification.object.phys(), size_of::<Notification>() as u64)
-            }
+            Cap::Notification(notification) => (notification.object.phys(), size_of::<Notification>() as u64),
             Cap::Reply(reply) => (reply.object.phys(), size_of::<Reply>() as u64),
             Cap::CNode(cnode) => (cnode.slots.phys(), (size_of::<Slot>() as u64) << cnode.radix),
             Cap::Tcb(tcb) => (tcb.phys(), crate::object::tcb::TCB_BYTES),
@@ -339,9 +337,7 @@ impl Cap {
             Cap::AsidPool(pool) => (pool.object.phys(), size_of::<AsidPool>() as u64),
             Cap::Zombie(zombie) => match zombie.kind {
                 ZombieKind::Tcb => (zombie.slots.phys(), crate::object::tcb::TCB_BYTES),
-                ZombieKind::CNode { radix } => {
-                    (zombie.slots.phys(), (size_of::<Slot>() as u64) << radix)
-                }
+                ZombieKind::CNode { radix } => (zombie.slots.phys(), (size_of::<Slot>() as u64) << radix),
             },
             Cap::Null
             | Cap::SchedControl { .. }

@@ -5,8 +5,8 @@
 use sel_abi::{CapRights, CapTag};
 
 use super::{
-    AsidPoolCap, CNodeCap, Cap, EndpointCap, FrameCap, FrameSize, Mapping, NotificationCap, Pml4Cap, ReplyCap,
-    SchedContextCap, TableCap, TableLevel, UntypedCap, ZombieCap, ZombieKind,
+    AsidPoolCap, CNodeCap, Cap, EndpointCap, FrameCap, FrameSize, Mapping, NotificationCap, Pml4Cap,
+    ReplyCap, SchedContextCap, TableCap, TableLevel, UntypedCap, ZombieCap, ZombieKind,
 };
 use crate::addr::{KERNEL_WINDOW_BITS, KernelPtr, PhysAddr, VirtAddr};
 use crate::object::asid::Asid;
@@ -48,10 +48,9 @@ impl From<Cap> for RawCap {
         let tag = cap.tag();
         match cap {
             Cap::Null => RawCap(0, 0),
-            Cap::Untyped(c) => RawCap(
-                word0(tag, u64::from(c.size_bits) | u64::from(c.device) << 6, c.base.0),
-                c.watermark,
-            ),
+            Cap::Untyped(c) => {
+                RawCap(word0(tag, u64::from(c.size_bits) | u64::from(c.device) << 6, c.base.0), c.watermark)
+            }
             Cap::Endpoint(c) => RawCap(word0(tag, c.rights.bits(), c.object.phys().0), c.badge),
             Cap::Notification(c) => RawCap(word0(tag, c.rights.bits(), c.object.phys().0), c.badge),
             Cap::Reply(c) => RawCap(word0(tag, u64::from(c.can_grant), c.object.phys().0), 0),
@@ -80,9 +79,7 @@ impl From<Cap> for RawCap {
                 RawCap(word0(tag, 0, 0), 0)
             }
             Cap::IrqHandler { irq } => RawCap(word0(tag, 0, 0), u64::from(irq)),
-            Cap::IoPort { first, last } => {
-                RawCap(word0(tag, 0, 0), u64::from(first) | u64::from(last) << 16)
-            }
+            Cap::IoPort { first, last } => RawCap(word0(tag, 0, 0), u64::from(first) | u64::from(last) << 16),
             Cap::Zombie(c) => pack_zombie(c),
         }
     }
@@ -153,7 +150,9 @@ impl RawCap {
                     device: self.small(6, 1) != 0,
                     watermark: self.1,
                 }),
-                CapTag::Endpoint => Cap::Endpoint(EndpointCap { object: self.object(), badge: self.1, rights }),
+                CapTag::Endpoint => {
+                    Cap::Endpoint(EndpointCap { object: self.object(), badge: self.1, rights })
+                }
                 CapTag::Notification => {
                     Cap::Notification(NotificationCap { object: self.object(), badge: self.1, rights })
                 }
@@ -191,9 +190,7 @@ impl RawCap {
                     asid: (self.1 != 0).then_some(Asid(self.1 as u16)),
                 }),
                 CapTag::AsidControl => Cap::AsidControl,
-                CapTag::AsidPool => {
-                    Cap::AsidPool(AsidPoolCap { object: self.object(), index: self.1 as u8 })
-                }
+                CapTag::AsidPool => Cap::AsidPool(AsidPoolCap { object: self.object(), index: self.1 as u8 }),
                 CapTag::IrqControl => Cap::IrqControl,
                 CapTag::IrqHandler => Cap::IrqHandler { irq: self.1 as u8 },
                 CapTag::IoPortControl => Cap::IoPortControl,
@@ -232,6 +229,11 @@ impl RawCap {
                 (next != 0).then(|| KernelPtr::from_phys(PhysAddr(next << 5))),
             )
         };
-        Cap::Zombie(ZombieCap { slots, kind, remaining: (bits >> ZOMBIE_REMAINING_SHIFT) as u64, next_orphan })
+        Cap::Zombie(ZombieCap {
+            slots,
+            kind,
+            remaining: (bits >> ZOMBIE_REMAINING_SHIFT) as u64,
+            next_orphan,
+        })
     }
 }

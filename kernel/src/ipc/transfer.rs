@@ -12,13 +12,7 @@ use crate::object::tcb::{self, TcbPtr};
 /// Copies the message of `from` to `to`: words, capabilities if `can_grant`, badge, and the new message info.
 ///
 /// `endpoint` is the endpoint that the message goes through; capabilities to it arrive as badges.
-pub fn message(
-    from: TcbPtr,
-    endpoint: Option<KernelPtr<Endpoint>>,
-    badge: u64,
-    can_grant: bool,
-    to: TcbPtr,
-) {
+pub fn message(from: TcbPtr, endpoint: Option<KernelPtr<Endpoint>>, badge: u64, can_grant: bool, to: TcbPtr) {
     let info = message::info(&from);
     let mut length = info.length();
     for register in MESSAGE_REGISTERS.into_iter().take(length) {
@@ -34,8 +28,7 @@ pub fn message(
                     target[IPC_BUFFER_MSG_WORD + index].set(source[IPC_BUFFER_MSG_WORD + index].get());
                 }
                 if wants_caps {
-                    (caps, unwrapped) =
-                        transfer_caps(from, source, info.extra_caps(), endpoint, to, target);
+                    (caps, unwrapped) = transfer_caps(from, source, info.extra_caps(), endpoint, to, target);
                 }
             }
             _ => length = length.min(FAST_MESSAGE_REGISTERS),

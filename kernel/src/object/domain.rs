@@ -29,11 +29,15 @@ pub struct DomainSchedule {
 }
 
 impl DomainSchedule {
-    /// Domain 0, for ever.
+    /// No turn at all: zeroed memory, see [`DomainSchedule::init`].
     pub const fn new() -> Self {
-        let mut turns = [END; LENGTH];
-        turns[0] = Turn { domain: 0, ticks: FOREVER };
-        DomainSchedule { turns, start: 0, index: 0, remaining: FOREVER }
+        DomainSchedule { turns: [END; LENGTH], start: 0, index: 0, remaining: 0 }
+    }
+
+    /// The schedule of a new system: domain 0, for ever.
+    pub fn init(&mut self) {
+        self.turns[0] = Turn { domain: 0, ticks: FOREVER };
+        self.remaining = FOREVER;
     }
 
     /// Ticks went by.

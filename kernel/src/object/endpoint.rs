@@ -1,10 +1,10 @@
 //! Endpoints: synchronous messages (abi.md 9.3).
 use sel_abi::{CapRights, Register};
 
+use super::notification;
 use super::reply::{self, Reply};
 use super::sched_context;
 use super::tcb::{self, SendMode, TcbPtr, ThreadState};
-use super::notification;
 use crate::addr::KernelPtr;
 use crate::cap::EndpointCap;
 use crate::fault::{self, Fault};
@@ -214,4 +214,3 @@ pub fn destroy(k: &mut Kernel, endpoint: KernelPtr<Endpoint>) {
         restart_waiter(k, thread);
     }
 }
-

@@ -44,7 +44,8 @@ pub struct SchedContext {
 const SPORADIC: u64 = 1 << 32;
 
 const _: () = assert!(
-    size_of::<SchedContext>() as u64 + MIN_REFILLS * sel_abi::REFILL_BYTES == sel_abi::CORE_SCHED_CONTEXT_BYTES
+    size_of::<SchedContext>() as u64 + MIN_REFILLS * sel_abi::REFILL_BYTES
+        == sel_abi::CORE_SCHED_CONTEXT_BYTES
 );
 
 impl SchedContext {
@@ -235,7 +236,8 @@ pub fn configure(k: &mut Kernel, context: KernelPtr<SchedContext>, budget: &Budg
         // Its time changes below; it is put off again if need be.
         k.dequeue(thread);
     }
-    let carries_over = context.is_active() && !round_robin && thread.is_some_and(|thread| thread.is_runnable());
+    let carries_over =
+        context.is_active() && !round_robin && thread.is_some_and(|thread| thread.is_runnable());
     context.flags.set(if budget.sporadic { SPORADIC } else { 0 });
     let max_refills = budget.extra_refills + MIN_REFILLS;
     if carries_over {
@@ -357,4 +359,3 @@ pub fn destroy(k: &mut Kernel, context: KernelPtr<SchedContext>) {
 pub fn max_extra(cap: &SchedContextCap) -> u64 {
     max_extra_refills(u64::from(cap.size_bits))
 }
-

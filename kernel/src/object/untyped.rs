@@ -3,9 +3,7 @@
 //! Invariant: the memory of a non-device untyped from its watermark up is zero. So objects are made from zeroed memory.
 use core::cell::Cell;
 
-use sel_abi::{
-    CapRights, Label, MAX_UNTYPED_BITS, ObjectType, RETYPE_MAX_OBJECTS,
-};
+use sel_abi::{CapRights, Label, MAX_UNTYPED_BITS, ObjectType, RETYPE_MAX_OBJECTS};
 
 use super::tcb;
 use crate::addr::{KernelPtr, PhysAddr};
@@ -74,11 +72,8 @@ fn decode(call: &Invocation) -> Result<Retype, SyscallError> {
     if size_bits < object.min_size_bits() {
         return Err(SyscallError::InvalidArgument(1));
     }
-    let node = if node_depth == 0 {
-        root
-    } else {
-        lookup::target_slot(&root, node_index, node_depth, false)?.cap()
-    };
+    let node =
+        if node_depth == 0 { root } else { lookup::target_slot(&root, node_index, node_depth, false)?.cap() };
     let Cap::CNode(node) = node else {
         return Err(SyscallError::destination(LookupFailure::MissingCapability { bits_left: node_depth }));
     };
@@ -148,20 +143,15 @@ fn perform(k: &mut Kernel, parent: KernelPtr<Slot>, untyped: UntypedCap, start: 
 /// # Safety
 /// The memory at `base` is free, aligned to the object's size and, unless it is a device's, zero.
 unsafe fn create(k: &mut Kernel, retype: &Retype, base: PhysAddr, device: bool) -> Cap {
-    let frame = |size| {
-        Cap::Frame(FrameCap { base, size, rights: CapRights::READ_WRITE, device, mapping: None })
-    };
+    let frame =
+        |size| Cap::Frame(FrameCap { base, size, rights: CapRights::READ_WRITE, device, mapping: None });
     // SAFETY: the caller's promise; zeroed memory is a valid value of each of the types.
     unsafe {
-        let table =
-            |level| Cap::Table(TableCap { object: KernelPtr::from_phys(base), level, mapping: None });
+        let table = |level| Cap::Table(TableCap { object: KernelPtr::from_phys(base), level, mapping: None });
         match retype.object {
-            ObjectType::Untyped => Cap::Untyped(UntypedCap {
-                base,
-                size_bits: retype.size_bits as u8,
-                device,
-                watermark: 0,
-            }),
+            ObjectType::Untyped => {
+                Cap::Untyped(UntypedCap { base, size_bits: retype.size_bits as u8, device, watermark: 0 })
+            }
             ObjectType::Tcb => {
                 let thread = KernelPtr::from_phys(base);
                 tcb::init(k, thread);

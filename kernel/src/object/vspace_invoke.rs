@@ -69,8 +69,8 @@ fn map_table(k: &mut Kernel, table: TableCap, call: &Invocation) -> Outcome {
         return Err(SyscallError::InvalidArgument(0).into());
     }
     check_asid(k, root, asid)?;
-    let entry = vspace::find_entry(root, vaddr, bits)
-        .map_err(|missing| SyscallError::destination(missing.into()))?;
+    let entry =
+        vspace::find_entry(root, vaddr, bits).map_err(|missing| SyscallError::destination(missing.into()))?;
     if entry.get().is_present() {
         return Err(SyscallError::DeleteFirst.into());
     }
@@ -124,8 +124,8 @@ fn map_frame(k: &mut Kernel, frame: FrameCap, call: &Invocation) -> Outcome {
     if vaddr.0 & ((1 << bits) - 1) != 0 {
         return Err(SyscallError::AlignmentError.into());
     }
-    let entry = vspace::find_entry(root, vaddr, bits)
-        .map_err(|missing| SyscallError::destination(missing.into()))?;
+    let entry =
+        vspace::find_entry(root, vaddr, bits).map_err(|missing| SyscallError::destination(missing.into()))?;
     let old = entry.get();
     if frame.size != FrameSize::Small && old.is_present() && !old.is_large() {
         return Err(SyscallError::DeleteFirst.into());

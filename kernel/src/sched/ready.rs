@@ -29,10 +29,8 @@ pub struct ReadyQueues {
 impl ReadyQueues {
     /// Nothing is ready.
     pub const fn new() -> Self {
-        const EMPTY: DomainQueues = DomainQueues {
-            occupied: [0; WORDS],
-            lists: [List { first: None, last: None }; PRIORITIES],
-        };
+        const EMPTY: DomainQueues =
+            DomainQueues { occupied: [0; WORDS], lists: [List { first: None, last: None }; PRIORITIES] };
         ReadyQueues { domains: [EMPTY; MAX_DOMAINS] }
     }
 
@@ -101,9 +99,13 @@ impl ReadyQueues {
     #[inline]
     pub fn highest(&self, domain: u8) -> Option<u8> {
         let queues = self.domains.get(usize::from(domain))?;
-        queues.occupied.iter().enumerate().rev().find(|(_, word)| **word != 0).map(|(index, word)| {
-            (index * 64) as u8 + (63 - word.leading_zeros()) as u8
-        })
+        queues
+            .occupied
+            .iter()
+            .enumerate()
+            .rev()
+            .find(|(_, word)| **word != 0)
+            .map(|(index, word)| (index * 64) as u8 + (63 - word.leading_zeros()) as u8)
     }
 
     /// The first thread of the highest priority of this domain.
@@ -139,9 +141,11 @@ impl ReadyQueues {
     /// Every thread of a domain, highest priority first.
     pub fn iter(&self, domain: u8) -> impl Iterator<Item = TcbPtr> {
         let lists = self.domains.get(usize::from(domain)).map(|queues| queues.lists.as_slice());
-        lists.unwrap_or_default().iter().rev().flat_map(|list| {
-            core::iter::successors(list.first, |thread| thread.ready_next.get())
-        })
+        lists
+            .unwrap_or_default()
+            .iter()
+            .rev()
+            .flat_map(|list| core::iter::successors(list.first, |thread| thread.ready_next.get()))
     }
 }
 

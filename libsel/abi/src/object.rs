@@ -35,7 +35,6 @@ numbered! {
     }
 }
 
-
 impl ObjectType {
     /// log2 of the size in bytes of one object made with this `size_bits` argument, which only untypeds, capability
     /// tables and scheduling contexts look at.
@@ -72,9 +71,6 @@ impl ObjectType {
     /// May be made from device memory (abi.md 3.2).
     #[inline]
     pub const fn from_device(self) -> bool {
-        matches!(
-            self,
-            ObjectType::Untyped | ObjectType::Page | ObjectType::LargePage | ObjectType::HugePage
-        )
+        matches!(self, ObjectType::Untyped | ObjectType::Page | ObjectType::LargePage | ObjectType::HugePage)
     }
 }

@@ -31,6 +31,7 @@ impl<T> Once<T> {
         Once { taken: AtomicBool::new(false), value: UnsafeCell::new(value) }
     }
 
+    #[allow(clippy::mut_from_ref, reason = "the flag lets only one caller have it")]
     fn take(&'static self) -> Option<&'static mut T> {
         if self.taken.swap(true, Ordering::Relaxed) {
             return None;

@@ -37,7 +37,8 @@ impl UntypedKernel for Kernel {
     fn split(&mut self, parent: Slot, child_bits: u8, count: u16) -> Result<Slot, KernelError> {
         let first = self.slots.take(u32::from(count)).ok_or(NO_SLOTS)?;
         let target = RetypeTarget::slots_of(initial::CNODE, u64::from(first));
-        let made = untyped(parent).retype(ObjectType::Untyped, u64::from(child_bits), target, u64::from(count));
+        let made =
+            untyped(parent).retype(ObjectType::Untyped, u64::from(child_bits), target, u64::from(count));
         made.map(|()| first).map_err(|error| {
             self.slots.give(first, u32::from(count));
             kernel_error(error)

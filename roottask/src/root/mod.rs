@@ -57,8 +57,8 @@ impl Root {
         let reply = untyped.retype_one(0, initial::CNODE, u64::from(slot)).expect("the reply object");
         let endpoint = untyped.retype_one(0, initial::CNODE, u64::from(slot) + 1).expect("the endpoint");
         let mut nodes = arena::node_pool();
-        let own_space =
-            AddressSpace::new(&mut nodes, window::OWN_START, window::OWN_END).expect("nodes for an address space");
+        let own_space = AddressSpace::new(&mut nodes, window::OWN_START, window::OWN_END)
+            .expect("nodes for an address space");
         let tsc_hz = bootinfo.boot_report().map_or(0, |report| report.tsc_hz);
         let mut root = Root {
             memory,
@@ -102,7 +102,9 @@ impl Root {
                 None => println!("root: module `{}` is not for me", module.string),
                 Some(Err(error)) => println!("root: module `{}`: {error}", module.string),
                 Some(Ok(entry)) => match self.spawn(&entry, module.paddr, module.size) {
-                    Ok(()) => println!("root: {} runs, {} KiB image file", entry.name, module.size.div_ceil(1024)),
+                    Ok(()) => {
+                        println!("root: {} runs, {} KiB image file", entry.name, module.size.div_ceil(1024))
+                    }
                     Err(error) => {
                         self.trouble = true;
                         println!("root: cannot start {}: {error}", entry.name);

@@ -157,7 +157,13 @@ impl Pieces {
     }
 }
 
-fn take(memory: &mut Memory, owner: u8, purpose: Use, size_bits: u8, slots: u32) -> Result<Piece, OutOfMemory> {
+fn take(
+    memory: &mut Memory,
+    owner: u8,
+    purpose: Use,
+    size_bits: u8,
+    slots: u32,
+) -> Result<Piece, OutOfMemory> {
     let block = memory.alloc(size_bits).map_err(|_| OutOfMemory)?;
     let Some(first_slot) = memory.kernel().slots.take(slots) else {
         let _ = memory.free_empty(block);

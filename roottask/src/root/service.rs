@@ -3,9 +3,9 @@ use libsel::bootinfo::initial;
 use libsel::cap::AbsoluteSlot;
 use libsel::fault::Fault;
 use libsel::ipc::Message;
+use libsel::println;
 use libsel::proto::root::{Map, Mapped, MemoryStats, RootRequest, Unmap};
 use libsel::proto::{Outgoing, ServiceError};
-use libsel::println;
 use roottask::loader::PAGE;
 
 use super::pieces::{MAX_PAGES, OutOfMemory, PieceId, Use};
@@ -179,7 +179,13 @@ impl Root {
         Ok(Answer::Mapped(Mapped { address: start }))
     }
 
-    fn map_piece(&mut self, id: ServerId, start: u64, length: u64, access: Access) -> Result<(), ServiceErrorOf> {
+    fn map_piece(
+        &mut self,
+        id: ServerId,
+        start: u64,
+        length: u64,
+        access: Access,
+    ) -> Result<(), ServiceErrorOf> {
         let pages = length / PAGE;
         let piece = self.pieces.frames(&mut self.memory, id, Use::Heap, start, pages)?;
         let made = self.enter_piece(id, piece, start, length, access);
@@ -268,7 +274,10 @@ impl Root {
         let (name, page) = (server.name, server.start_page);
         match fault {
             Some(fault) => println!("root: {name} (server {id}) stopped: {fault}"),
-            None => println!("root: {name} (server {id}) stopped; its fault has the unknown label {}", message.label()),
+            None => println!(
+                "root: {name} (server {id}) stopped; its fault has the unknown label {}",
+                message.label()
+            ),
         }
         let _ = page.unmap();
         let _ = self.with_page(page, |page| read_panic(page, |text| println!("root: {name} said: {text}")));

@@ -44,7 +44,12 @@ pub struct Target<'a> {
 
 impl Target<'_> {
     /// Maps a frame, making the tables that are missing.
-    pub fn map<S: FrameSize>(&mut self, frame: Cap<Frame<S>>, vaddr: u64, access: Access) -> Result<(), OutOfMemory> {
+    pub fn map<S: FrameSize>(
+        &mut self,
+        frame: Cap<Frame<S>>,
+        vaddr: u64,
+        access: Access,
+    ) -> Result<(), OutOfMemory> {
         loop {
             match frame.map(self.vspace, vaddr, access.rights(), access.attributes()) {
                 Ok(()) => return Ok(()),

@@ -6,8 +6,8 @@ use libsel::abi::{CNodeCapData, CapRights, Register};
 use libsel::bootinfo::initial;
 use libsel::cap::{AbsoluteSlot, CNode, Cap, Endpoint, Page, Reply, SchedContext, Tcb, VSpace};
 use libsel::invoke::UserContext;
-use libsel::proto::start::{HEAP_START, StartInfo, StartPage, slot};
 use libsel::proto::Name;
+use libsel::proto::start::{HEAP_START, StartInfo, StartPage, slot};
 use roottask::loader::{self, IMAGE_END, PAGE, Plan, Segment};
 use roottask::manifest::Entry;
 use roottask::virt::AddressSpace;
@@ -24,6 +24,8 @@ const SPACE_END: u64 = 0x7fff_0000_0000;
 /// The start page, right behind the addresses of images; the IPC buffer follows.
 const START_PAGE: u64 = IMAGE_END;
 const IPC_BUFFER: u64 = START_PAGE + PAGE;
+/// Requests for memory anywhere get the lowest addresses, far below the heap's.
+const _: () = assert!(IPC_BUFFER + PAGE < HEAP_START);
 /// Bytes of the block that a server's own objects are made from: CNode 8 KiB, PML4 4 KiB, TCB 2 KiB and small ones.
 const CORE_BITS: u8 = 14;
 
@@ -167,12 +169,19 @@ impl Root {
         Ok(piece)
     }
 
-    fn load(&mut self, id: ServerId, vspace: Cap<VSpace>, plan: &Plan, file: &[u8]) -> Result<(), SpawnError> {
+    fn load(
+        &mut self,
+        id: ServerId,
+        vspace: Cap<VSpace>,
+        plan: &Plan,
+        file: &[u8],
+    ) -> Result<(), SpawnError> {
         for segment in plan.segments() {
             let Segment { start, end, write, execute, .. } = *segment;
             self.fixed_pages(id, vspace, (start, end), Access { write, execute }, |vaddr, page| {
                 if let Some((place, bytes)) = segment.part(vaddr)
-                    && let (Some(to), Some(from)) = (page.get_mut(place..place + bytes.len()), file.get(bytes))
+                    && let (Some(to), Some(from)) =
+                        (page.get_mut(place..place + bytes.len()), file.get(bytes))
                 {
                     to.copy_from_slice(from);
                 }
@@ -204,8 +213,6 @@ impl Root {
         let frame = self.pieces.get(piece).and_then(|piece| piece.frame(0)).ok_or(OutOfMemory)?;
         if let Some(Some(server)) = self.servers.get_mut(usize::from(id)) {
             server.start_page = frame;
-            // Keep the heap's addresses out of reach of requests for memory anywhere.
-            debug_assert!(IPC_BUFFER < HEAP_START);
         }
         Ok(())
     }
@@ -264,4 +271,3 @@ impl Root {
         Ok(())
     }
 }
-

@@ -38,8 +38,10 @@ impl Root {
         frame: Cap<Page>,
         f: impl FnOnce(&mut [u8; PAGE_BYTES]) -> R,
     ) -> Result<R, OutOfMemory> {
-        let range =
-            self.own_space.alloc(&mut self.nodes, PAGE_BYTES as u64, PAGE_BYTES as u64).map_err(|_| OutOfMemory)?;
+        let range = self
+            .own_space
+            .alloc(&mut self.nodes, PAGE_BYTES as u64, PAGE_BYTES as u64)
+            .map_err(|_| OutOfMemory)?;
         let mapped = self.own_target().map(frame, range.start, Access::DATA);
         let result = mapped.map(|()| {
             let page = core::ptr::with_exposed_provenance_mut::<[u8; PAGE_BYTES]>(range.start as usize);
@@ -64,7 +66,8 @@ impl Root {
             return Err(OutOfMemory);
         }
         let length = (pages * PAGE_BYTES) as u64;
-        let range = self.own_space.alloc(&mut self.nodes, length, PAGE_BYTES as u64).map_err(|_| OutOfMemory)?;
+        let range =
+            self.own_space.alloc(&mut self.nodes, length, PAGE_BYTES as u64).map_err(|_| OutOfMemory)?;
         let mut blocks: [Option<(Block, u32)>; MODULE_PAGES] = [None; MODULE_PAGES];
         let mut mapped = Ok(());
         for (page, entry) in blocks.iter_mut().enumerate().take(pages) {

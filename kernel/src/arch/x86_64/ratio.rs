@@ -71,7 +71,7 @@ mod tests {
                 prop_assert!(converted <= exact);
                 // What is missing is below 2^-62 of the whole, or below 2^-64 of a count for each count.
                 let missing = product.saturating_sub(converted * u128::from(from));
-                prop_assert!(missing <= (product >> 62) + (u128::from(count) * u128::from(from) >> 64) + 1);
+                prop_assert!(missing <= (product >> 62) + ((u128::from(count) * u128::from(from)) >> 64) + 1);
             } else {
                 prop_assert!(converted >= (1 << 62) - 1);
             }
