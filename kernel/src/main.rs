@@ -125,9 +125,10 @@ mod machine {
     }
 
     fn report(env: &BootEnv, platform: &acpi::Platform, timer: &arch::timer::Report) {
-        log::info!("cpu: {}: {}", arch::cpu::Name, arch::cpu::features());
+        log::info!("cpu: {}", arch::cpu::Name);
+        log::info!("cpu features: {}", arch::cpu::features());
         log::info!(
-            "memory: {} MiB of RAM, {} MiB free in {} regions, {} KiB for the kernel",
+            "memory: {} MiB of RAM, {} MiB free in {} regions, kernel {} KiB",
             env.ram_bytes / MIB,
             env.ram.bytes() / MIB,
             env.ram.iter().len(),

@@ -27,7 +27,7 @@ pub fn machine(bootinfo: &BootInfoView<'_>) {
 pub fn memory(root: &mut Root) {
     let stats = root.memory.stats();
     println!(
-        "root: buddy: {} of {} KiB free, largest block 2^{}, fragmentation {} permille",
+        "root: buddy: {} of {} KiB free, largest 2^{}, fragmentation {}/1000",
         stats.free >> 10,
         stats.total >> 10,
         stats.largest_bits,
