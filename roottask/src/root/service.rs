@@ -127,7 +127,7 @@ impl Root {
             RootRequest::Log(log) => {
                 let text = core::str::from_utf8(log.text.as_bytes()).unwrap_or("(not UTF-8)");
                 if let Some(server) = self.server(id) {
-                    println!("{}: {text}", server.name);
+                    println!("root: {} says: {}", server.name, text.trim_end());
                 }
                 Ok(Answer::Done)
             }

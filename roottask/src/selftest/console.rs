@@ -1,0 +1,11 @@
+//! Lines on the kernel's console.
+
+use core::fmt;
+
+use libsel::rt::print;
+
+/// Prints one line, without the buffer of `println!`: the watch prints from a thread of its own, which may have stopped
+/// a test that prints.
+pub fn line(text: fmt::Arguments<'_>) {
+    print::kernel_print(format_args!("{text}\n"));
+}

@@ -1,0 +1,185 @@
+//! What a test is, how it says that something is wrong, and the loop that runs them all.
+
+use core::fmt::{self, Debug, Write};
+use core::panic::Location;
+
+use libsel::abi::Word;
+use libsel::ipc::Message;
+use libsel::rt::Exclusive;
+use libsel::{Error, LookupFailure};
+
+use super::console;
+use super::fixture::Fixture;
+use super::machine::Machine;
+use super::{exit, watch};
+
+/// A test: an independent function on fresh objects.
+pub struct Test {
+    /// Object and number, as in `CNODE0001`.
+    pub name: &'static str,
+    /// What holds if the test passes.
+    pub what: &'static str,
+    /// Runs it.
+    pub run: fn(&mut Fixture<'_>) -> Outcome,
+}
+
+/// Builds a [`Test`]; shorter than the structure in long lists.
+pub const fn test(name: &'static str, what: &'static str, run: fn(&mut Fixture<'_>) -> Outcome) -> Test {
+    Test { name, what, run }
+}
+
+/// How a test, or a step of it, ended.
+pub type Outcome<T = ()> = Result<T, Failure>;
+
+/// A step of a test failed. What was expected and seen is in [`TEXT`] until the next failure: results stay small.
+pub struct Failure {
+    place: &'static Location<'static>,
+}
+
+impl Failure {
+    /// A failure at the caller's place.
+    #[track_caller]
+    pub fn new(text: fmt::Arguments<'_>) -> Self {
+        TEXT.try_with(|kept| {
+            kept.used = 0;
+            // Text that does not fit is cut.
+            let _ = kept.write_fmt(text);
+        });
+        Failure { place: Location::caller() }
+    }
+}
+
+/// An invocation that a test relies on failed.
+impl From<Error> for Failure {
+    #[track_caller]
+    fn from(error: Error) -> Self {
+        Failure::new(format_args!("expected success, seen {error:?} ({error})"))
+    }
+}
+
+/// Bytes of a failure's text.
+const TEXT_BYTES: usize = 1000;
+
+/// The text of the last failure.
+static TEXT: Exclusive<Text> = Exclusive::new(Text { bytes: [0; TEXT_BYTES], used: 0 });
+
+/// A line of text of limited length.
+struct Text {
+    bytes: [u8; TEXT_BYTES],
+    used: usize,
+}
+
+impl Write for Text {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for byte in text.bytes() {
+            *self.bytes.get_mut(self.used).ok_or(fmt::Error)? = byte;
+            self.used += 1;
+        }
+        Ok(())
+    }
+}
+
+/// `seen` has to be `expected`.
+#[track_caller]
+pub fn equal<T: PartialEq + Debug>(seen: T, expected: T) -> Outcome {
+    if seen == expected {
+        return Ok(());
+    }
+    Err(Failure::new(format_args!("expected {expected:x?}, seen {seen:x?}")))
+}
+
+/// `condition` has to hold.
+#[track_caller]
+pub fn check(condition: bool, what: &str) -> Outcome {
+    if condition { Ok(()) } else { Err(Failure::new(format_args!("expected: {what}"))) }
+}
+
+/// `seen` has to lie in `range`.
+#[track_caller]
+pub fn within(seen: u64, range: core::ops::RangeInclusive<u64>, what: &str) -> Outcome {
+    if range.contains(&seen) {
+        return Ok(());
+    }
+    Err(Failure::new(format_args!("expected {what} in {range:?}, seen {seen}")))
+}
+
+/// An invocation has to fail with exactly this error.
+#[track_caller]
+pub fn fails<T: Debug>(result: libsel::Result<T>, expected: Error) -> Outcome {
+    match result {
+        Err(error) if error == expected => Ok(()),
+        seen => Err(Failure::new(format_args!("expected {expected:x?}, seen {seen:x?}"))),
+    }
+}
+
+/// A reply has to have exactly this label and these words.
+#[track_caller]
+pub fn reply_is(reply: Message, label: Word, words: &[Word]) -> Outcome {
+    let mut seen = [0; 24];
+    let seen = reply.copy_words(&mut seen);
+    if reply.label() == label && seen == words {
+        return Ok(());
+    }
+    let seen_label = reply.label();
+    Err(Failure::new(format_args!(
+        "expected label {label} and words {words:x?}, seen label {seen_label} and words {seen:x?}"
+    )))
+}
+
+/// FailedLookup of a destination.
+pub const fn lookup(failure: LookupFailure) -> Error {
+    Error::FailedLookup { source: false, failure }
+}
+
+/// FailedLookup of a source.
+pub const fn source_lookup(failure: LookupFailure) -> Error {
+    Error::FailedLookup { source: true, failure }
+}
+
+/// The lookup found nothing, with so many bits left.
+pub const fn missing(bits_left: Word) -> LookupFailure {
+    LookupFailure::MissingCapability { bits_left }
+}
+
+/// RangeError.
+pub const fn range(min: Word, max: Word) -> Error {
+    Error::RangeError { min, max }
+}
+
+/// Runs every test of `groups` and ends the machine: code 0 if all passed, 1 otherwise.
+pub fn run_all(machine: &Machine<'_>, groups: &[&'static [Test]]) -> ! {
+    let (mut passed, mut failed) = (0u32, 0u32);
+    for test in groups.iter().copied().flatten() {
+        if run_one(machine, test) {
+            passed += 1;
+        } else {
+            failed += 1;
+        }
+    }
+    console::line(format_args!("{passed} passed, {failed} failed"));
+    exit::exit(u8::from(failed != 0));
+}
+
+/// Runs a test, takes its objects back, and prints the verdict on both.
+fn run_one(machine: &Machine<'_>, test: &'static Test) -> bool {
+    watch::begin(test.name);
+    let mut fixture = Fixture::new(machine);
+    let passed = report(test, (test.run)(&mut fixture));
+    let clean = report(test, fixture.finish());
+    watch::end();
+    if passed && clean {
+        console::line(format_args!("ok   {} {}", test.name, test.what));
+    }
+    passed && clean
+}
+
+/// Prints why a test failed, if it did; true if it did not.
+fn report(test: &Test, outcome: Outcome) -> bool {
+    let Err(Failure { place }) = outcome else { return true };
+    console::line(format_args!("FAIL {} {}", test.name, test.what));
+    TEXT.try_with(|text| {
+        let text = core::str::from_utf8(&text.bytes[..text.used]).unwrap_or("(text was cut)");
+        console::line(format_args!("     {text} ({}:{})", place.file(), place.line()));
+    });
+    false
+}

@@ -1,0 +1,61 @@
+//! Timeout faults and their answers (abi.md 5.3, 5.4, 9.7).
+
+use libsel::abi::{CapRights, Word};
+use libsel::invoke::UserContext;
+use libsel::{Cap, sys};
+
+use super::code;
+use super::faulter::{Faulter, HANDLER_BADGE, Seen, registers};
+use super::fixture::Fixture;
+use super::harness::{Test, check, equal, test, within};
+use super::machine::now;
+use super::thread::Options;
+
+/// Label of a timeout message.
+const TIMEOUT: Word = 5;
+
+/// A thread that spins on 1 ms of every 8 ms, with the test as its timeout handler.
+fn spinner(t: &mut Fixture<'_>) -> libsel::Result<Faulter> {
+    let options = Options { sched_badge: 0x77, ..Options::with_budget(1000, 8000) };
+    let faulter = t.faulter(options)?;
+    let handler = t.mint(faulter.endpoint, CapRights::ALL, HANDLER_BADGE)?;
+    faulter.thread.tcb.set_timeout_endpoint(handler)?;
+    let context = registers(&faulter.thread, code::spin());
+    faulter.thread.tcb.write_registers(true, 20, &context)?;
+    Ok(faulter)
+}
+
+/// Answers a timeout until another fault comes: a host that stops the machine meanwhile uses up more budgets.
+fn answer_timeouts(faulter: &Faulter, words: &[Word]) -> Seen {
+    loop {
+        let seen = faulter.answer(0, words);
+        if seen.label != TIMEOUT {
+            return seen;
+        }
+    }
+}
+
+/// Timeouts.
+pub const TESTS: &[Test] = &[
+    test("TIMEOUT0001", "a used-up budget is a fault with badge and time", |t| {
+        let faulter = spinner(t)?;
+        let seen = faulter.fault();
+        equal((seen.badge, seen.label, seen.words().len()), (HANDLER_BADGE, TIMEOUT, 2))?;
+        equal(seen.words()[0], 0x77)?;
+        within(seen.words()[1], 900..=500_000, "microseconds consumed")
+    }),
+    test("TIMEOUT0002", "an answered timeout continues in the next period", |t| {
+        let faulter = spinner(t)?;
+        faulter.fault();
+        let before = now();
+        let seen = answer_timeouts(&faulter, &[code::ud2()]);
+        let us = (now() - before) / t.machine.ticks_per_us;
+        // Restart address, stack and flags are the first words of the answer.
+        seen.reached(code::ud2())?;
+        within(us, 5000..=1_000_000, "microseconds until the next period")
+    }),
+    test("TIMEOUT0003", "a timeout answer sets 19 registers", |t| {
+        let faulter = spinner(t)?;
+        faulter.fault();
+        let order = libsel::abi::fault::timeout::REPLY_REGISTERS;
+        let mut words = [0; 19];
