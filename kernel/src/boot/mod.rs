@@ -13,6 +13,7 @@ pub mod modules;
 pub mod region;
 pub mod rootserver;
 pub mod split;
+pub mod untypeds;
 
 use sel_abi::bootinfo::BootModule;
 

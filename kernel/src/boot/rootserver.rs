@@ -7,7 +7,7 @@ use sel_abi::{CapRights, ObjectType, PAGE_BITS, Register, VmAttributes};
 
 use super::memory_pool::{self, OutOfMemory};
 use super::region::{Region, RegionList};
-use super::{BootEnv, extra, image, split};
+use super::{BootEnv, extra, image, untypeds};
 use crate::addr::{KernelPtr, PhysAddr, VirtAddr};
 use crate::arch::{self, pte, pte::Entry, pte::EntryFlags, pte::PageTable};
 use crate::cap::{
@@ -23,12 +23,8 @@ use crate::state::Kernel;
 const PAGE: u64 = 1 << PAGE_BITS;
 /// Budget of the root task in microseconds (abi.md 1.2).
 const ROOT_BUDGET_US: u64 = 5_000;
-/// End of what device untypeds may cover (abi.md 8.5).
-const DEVICE_TOP: u64 = 1 << 47;
 /// The last bytes below 4 GiB, which seL4 hands to nobody (abi.md 8.5).
 const RESERVED_TOP: Region = Region { start: 0xffff_fff0, end: 0x1_0000_0000 };
-/// RAM below is handed out as device memory (abi.md 8.5).
-const LOW_MEMORY_END: u64 = 1 << 20;
 
 /// Why there is no root task.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -255,7 +251,7 @@ pub fn create(k: &mut Kernel, env: &mut BootEnv) -> Result<(), BootError> {
     let mut untyped_list = [UntypedDesc::default(); MAX_BOOTINFO_UNTYPEDS];
     let first_untyped = slots.next;
     let mut list = untyped_list.iter_mut();
-    for (desc, cap) in list.by_ref().zip(untypeds(env, &ram)) {
+    for (desc, cap) in list.by_ref().zip(untypeds::untypeds(env, &ram)) {
         *desc = describe(&cap);
         if !cap.device {
             report.untyped_bytes += cap.size();
@@ -329,56 +325,6 @@ fn start(
     k.enqueue_head(thread);
     k.reschedule();
     Ok(())
-}
-
-/// The untyped capabilities: device memory first, then RAM, each in the order of addresses (abi.md 8.5).
-fn untypeds<'a>(env: &'a BootEnv, ram: &'a RegionList) -> impl Iterator<Item = UntypedCap> {
-    let cap = |device: bool| {
-        move |piece: split::Piece| UntypedCap {
-            base: PhysAddr(piece.paddr),
-            size_bits: piece.size_bits as u8,
-            device,
-            // RAM is cleared by the first retype.
-            watermark: if device { 0 } else { 1 << piece.size_bits },
-        }
-    };
-    let devices = Gaps::new(&env.reserved, DEVICE_TOP);
-    let devices = devices.flat_map(|gap| split::split(gap.start, gap.end)).map(cap(true));
-    let memory = ram.iter().flat_map(|region| split::split(region.start.max(LOW_MEMORY_END), region.end));
-    devices.chain(memory.map(cap(false)))
-}
-
-/// What lies between the regions of a list.
-struct Gaps<'a> {
-    list: &'a RegionList,
-    at: u64,
-    top: u64,
-}
-
-impl<'a> Gaps<'a> {
-    fn new(list: &'a RegionList, top: u64) -> Self {
-        Gaps { list, at: 0, top }
-    }
-}
-
-impl Iterator for Gaps<'_> {
-    type Item = Region;
-
-    fn next(&mut self) -> Option<Region> {
-        while self.at < self.top {
-            let start = self.at;
-            let next = self.list.iter().find(|region| region.end > start);
-            let (end, resume) = match next {
-                Some(region) => (region.start.max(start).min(self.top), region.end),
-                None => (self.top, self.top),
-            };
-            self.at = resume;
-            if start < end {
-                return Some(Region { start, end });
-            }
-        }
-        None
-    }
 }
 
 fn describe(cap: &UntypedCap) -> UntypedDesc {
