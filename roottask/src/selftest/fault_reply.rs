@@ -3,13 +3,11 @@
 use libsel::abi::{CapRights, Register, Syscall, VmAttributes, Word};
 use libsel::bootinfo::initial;
 use libsel::fault::Fault;
-use libsel::invoke::UserContext;
-use libsel::{Cap, sys};
 
 use super::code;
-use super::faulter::{Faulter, HANDLER_BADGE, Seen, registers};
+use super::faulter::{Faulter, registers};
 use super::fixture::{Fixture, MAP_AREA};
-use super::harness::{Failure, Test, check, equal, test, within};
+use super::harness::{Failure, Test, equal, test};
 use super::thread::Options;
 
 /// A thread that has made an unknown system call, and the call's number.
@@ -123,55 +121,5 @@ pub const TESTS: &[Test] = &[
             equal((address, fetch), (ip, true))?;
         }
         Ok(())
-    }),
-];
-        for (index, word) in words.iter_mut().enumerate() {
-            *word = 0x200 + index as Word;
-        }
-        (words[0], words[1], words[2]) = (code::ud2(), faulter.thread.stack_end - 64, 0x202);
-        answer_timeouts(&faulter, &words).reached(code::ud2())?;
-        let seen: UserContext = faulter.thread.tcb.read_registers(false, 20)?;
-        order
-            .into_iter()
-            .zip(words)
-            .try_for_each(|(register, word)| equal((register, seen.get(register)), (register, word)))
-    }),
-    test("TIMEOUT0004", "a timeout answered with a label stops the thread", |t| {
-        let faulter = spinner(t)?;
-        faulter.fault();
-        faulter.reply.reply(1, &[], &[]);
-        t.sleep_us(10_000)?;
-        equal(faulter.endpoint.nb_recv(faulter.reply).badge, 0)
-    }),
-    test("TIMEOUT0005", "a round-robin thread has no timeout faults", |t| {
-        let faulter = t.faulter(Options::with_budget(500, 500))?;
-        faulter.thread.tcb.set_timeout_endpoint(faulter.endpoint)?;
-        let context = registers(&faulter.thread, code::spin());
-        faulter.thread.tcb.write_registers(true, 20, &context)?;
-        t.sleep_us(3000)?;
-        equal(faulter.endpoint.nb_recv(faulter.reply).label(), 0)
-    }),
-    test("TIMEOUT0006", "yield is no timeout", |t| {
-        extern "C" fn yield_once(_: Word) {
-            sys::yield_();
-        }
-        let endpoint = t.endpoint()?;
-        let thread = t.prepare(Options::with_budget(1000, 3000), yield_once, 0)?;
-        thread.tcb.set_timeout_endpoint(endpoint)?;
-        thread.tcb.resume()?;
-        thread.join();
-        check(endpoint.nb_recv(t.reply()?).label() == 0, "no fault message")
-    }),
-    test("TIMEOUT0007", "without a handler the thread just waits", |t| {
-        let faulter = t.faulter(Options::with_budget(1000, 4000))?;
-        let context = registers(&faulter.thread, code::spin());
-        faulter.thread.tcb.write_registers(true, 20, &context)?;
-        faulter.thread.tcb.set_timeout_endpoint(Cap::NULL)?;
-        let before = super::machine::now();
-        t.sleep_us(8000)?;
-        let us = (super::machine::now() - before) / t.machine.ticks_per_us;
-        equal(faulter.endpoint.nb_recv(faulter.reply).label(), 0)?;
-        // One period more may have begun.
-        within(faulter.thread.sched_context.consumed()?, 900..=us / 4 + 2000, "microseconds consumed")
     }),
 ];

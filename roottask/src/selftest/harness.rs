@@ -103,6 +103,19 @@ pub fn within(seen: u64, range: core::ops::RangeInclusive<u64>, what: &str) -> O
     Err(Failure::new(format_args!("expected {what} in {range:?}, seen {seen}")))
 }
 
+/// Tries up to eight times: a host that stops the machine for a few milliseconds looks like a kernel that gives too much
+/// time, but not again and again.
+pub fn eventually(mut attempt: impl FnMut() -> Outcome) -> Outcome {
+    let mut outcome = attempt();
+    for _ in 1..8 {
+        if outcome.is_ok() {
+            break;
+        }
+        outcome = attempt();
+    }
+    outcome
+}
+
 /// An invocation has to fail with exactly this error.
 #[track_caller]
 pub fn fails<T: Debug>(result: libsel::Result<T>, expected: Error) -> Outcome {

@@ -2,11 +2,11 @@
 
 use libsel::abi::{CPtr, CapRights, Label, ObjectType, VmAttributes, Word};
 use libsel::bootinfo::initial;
-use libsel::cap::{LargePage, Page, PageDirectory, PageTable, Pdpt, Untyped, VSpace};
+use libsel::cap::{LargePage, Page, PageDirectory, PageTable, Pdpt, VSpace};
 use libsel::invoke::{self, PagingStructure};
 use libsel::{Cap, Error};
 
-use super::fixture::{Fixture, MAP_AREA, at, peek, poke, tag};
+use super::fixture::{Fixture, MAP_AREA, at, peek, poke};
 use super::harness::{Outcome, Test, equal, fails, lookup, missing, test};
 
 const ALL: CapRights = CapRights::ALL;
@@ -216,42 +216,5 @@ pub const TESTS: &[Test] = &[
         let target = invoke::RetypeTarget::slots_of(initial::CNODE, slot);
         let free = 1 << super::machine::FRESH_BITS;
         fails(t.untyped.retype(ObjectType::HugePage, 0, target, 1), Error::NotEnoughMemory(free))
-    }),
-];
-            for memory in &mut made {
-                *memory = t.memory(12)?;
-                let place = t.place();
-                initial::ASID_CONTROL.make_pool(*memory, place)?;
-                equal(tag(place.index), 13)?;
-            }
-            let (exact, larger) = (t.memory(12)?, t.memory(13)?);
-            fails(initial::ASID_CONTROL.make_pool(exact, t.place()), Error::DeleteFirst)?;
-            fails(initial::ASID_CONTROL.make_pool(larger, t.place()), Error::DeleteFirst)?;
-            made.iter().try_for_each(|memory| at(*memory).revoke())?;
-        }
-        Ok(())
-    }),
-    test("ASID0004", "a pool is made of 4 KiB of free RAM", |t| {
-        let (larger, used) = (t.memory(13)?, t.memory(12)?);
-        let make = |memory, place| initial::ASID_CONTROL.make_pool(memory, place);
-        fails(make(larger, t.place()), Error::InvalidCapability(1))?;
-        fails(make(t.endpoint()?.cast(), t.place()), Error::InvalidCapability(1))?;
-        used.retype_one::<libsel::cap::Endpoint>(0, initial::CNODE, t.slot())?;
-        fails(make(used, t.place()), Error::RevokeFirst)?;
-        let (free, full) = (t.memory(12)?, at(t.endpoint()?));
-        fails(make(free, full), Error::DeleteFirst)?;
-        let caps = [free.cptr(), initial::CNODE.cptr()];
-        truncated(initial::ASID_CONTROL.cptr(), Label::X86AsidControlMakePool, &[1], &caps)?;
-        truncated(initial::ASID_CONTROL.cptr(), Label::X86AsidControlMakePool, &[1, 64], &caps[..1])
-    }),
-    test("ASID0005", "an address space of a deleted pool is no longer one", |t| {
-        let (memory, place) = (t.memory(12)?, t.place());
-        initial::ASID_CONTROL.make_pool(memory, place)?;
-        let vspace: Cap<VSpace> = t.make(0)?;
-        Cap::<libsel::cap::AsidPool>::new(place.index).assign(vspace)?;
-        let pdpt = t.make::<Pdpt>(0)?;
-        place.delete()?;
-        let gone = lookup(libsel::LookupFailure::InvalidRoot);
-        fails(pdpt.map_table(vspace, MAP_AREA, PLAIN), gone)
     }),
 ];
