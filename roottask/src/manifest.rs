@@ -1,4 +1,4 @@
-//! The server list: strings of boot modules, `server NAME key=value …`.
+//! The server list: strings of boot modules, `server NAME key=value … -- words for the server`.
 use core::fmt;
 
 /// What `limine.conf` says about a server.
@@ -39,7 +39,8 @@ impl fmt::Display for Error<'_> {
             Error::NoName => write!(f, "a name must follow `server`"),
             Error::Unknown(word) => write!(
                 f,
-                "unknown word `{word}`; known are ports=FIRST-LAST prio= budget_us= period_us= quota= service"
+                "unknown word `{word}`; known are ports=FIRST-LAST prio= budget_us= period_us= quota= service, \
+                 and behind `--` words for the server itself"
             ),
             Error::Value(word) => write!(f, "the value of `{word}` makes no sense"),
         }
@@ -74,7 +75,7 @@ fn entry(text: &str) -> Result<Entry<'_>, Error<'_>> {
         quota: DEFAULT_QUOTA,
         service: false,
     };
-    for word in arguments.split_whitespace() {
+    for word in arguments.split_whitespace().take_while(|word| *word != "--") {
         let bad = Error::Value(word);
         match word.split_once('=') {
             None if word == "service" => entry.service = true,
@@ -123,6 +124,8 @@ mod tests {
         assert_eq!((entry.quota, entry.service), (2 << 20, true));
         assert!(entry.arguments.starts_with("ports="));
         assert!(parse("server hello").unwrap().is_ok());
+        let entry = parse("server crashy quota=1M -- fault=write").unwrap().unwrap();
+        assert_eq!((entry.quota, entry.arguments), (1 << 20, "quota=1M -- fault=write"));
         assert_eq!(parse("root"), None);
         assert_eq!(parse("servers x"), None);
     }

@@ -19,6 +19,9 @@ pub struct ImageArgs {
     /// Words for the kernel command line: "domains=4"; may be repeated
     #[arg(long, value_name = "WORDS")]
     pub cmdline: Vec<String>,
+    /// Start one more of servers/: "crashy -- fault=panic"; may be repeated
+    #[arg(long, value_name = "NAME WORDS")]
+    pub server: Vec<String>,
     #[command(flatten)]
     pub build: BuildArgs,
 }

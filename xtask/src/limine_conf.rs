@@ -90,6 +90,23 @@ pub fn with_command_line(text: &str, words: &str) -> Result<String> {
     Ok(lines.join("\n") + "\n")
 }
 
+/// `text` with one more boot module for each of `servers` at the end of its first menu entry. A server is given as the
+/// name of its program and the words that the root task reads behind it.
+///
+/// # Errors
+/// There is no menu entry.
+pub fn with_servers(text: &str, servers: &[String]) -> Result<String> {
+    let end = entry_lines(text)?.last().map_or(0, |(index, _)| index + 1);
+    let mut lines: Vec<String> = text.lines().map(String::from).collect();
+    for (number, server) in servers.iter().enumerate() {
+        let name = server.split_whitespace().next().unwrap_or_default();
+        let at = end + 2 * number;
+        lines.insert(at, format!("    module_path: boot():/boot/{name}"));
+        lines.insert(at + 1, format!("    module_cmdline: server {server}"));
+    }
+    Ok(lines.join("\n") + "\n")
+}
+
 /// The lines of the first bootable menu entry with their indices in `text`. An entry that only opens a submenu (the
 /// next one is a level deeper) has no options of its own.
 fn entry_lines(text: &str) -> Result<Vec<(usize, &str)>> {
@@ -133,6 +150,17 @@ mod tests {
         cmdline: domains=2\n    module_path: boot():/boot/roottask\n    module_string: root\n    \
         module_path: boot():/boot/console\n    module_cmdline: server console ports=3f8-3ff\n/Other\n    \
         protocol: limine\n    path: boot():/boot/other\n    cmdline: x\n";
+
+    #[test]
+    fn servers_are_added_behind_the_others() {
+        let text = "/A\n    protocol: limine\n    path: boot():/boot/k\n/B\n    protocol: linux\n";
+        let servers = ["a x=1".to_string(), "b -- y".to_string()];
+        let entry = parse(&with_servers(text, &servers).unwrap()).unwrap();
+        let module = |path: &str, string: &str| Module { path: path.into(), string: string.into() };
+        let expected = [module("boot/a", "server a x=1"), module("boot/b", "server b -- y")];
+        assert_eq!(entry.modules, expected);
+        assert_eq!(with_servers(text, &[]).unwrap(), text);
+    }
 
     #[test]
     fn the_first_entry_is_read() {

@@ -84,6 +84,80 @@ pub fn judge_boot(output: &str, end: End) -> Result<(), String> {
     }
 }
 
+/// A boot with one more server that goes wrong, or uses much memory.
+pub struct FaultCase {
+    /// What it is called.
+    pub name: &'static str,
+    /// The server and its words.
+    pub server: &'static str,
+    /// How a line begins that tells what happened.
+    pub told: &'static str,
+    /// The exit code of the boot script: 1 if a server was stopped.
+    pub code: u8,
+}
+
+/// What the root task must survive.
+pub const FAULT_CASES: [FaultCase; 4] = [
+    FaultCase {
+        name: "a server writes where nothing is mapped",
+        server: "crashy -- fault=write",
+        told: "root: crashy (server 3) stopped: write to 0xdead0000",
+        code: 1,
+    },
+    FaultCase {
+        name: "a server panics",
+        server: "crashy -- fault=panic",
+        told: "root: crashy said: panic at servers/crashy/src/main.rs",
+        code: 1,
+    },
+    FaultCase {
+        name: "a server uses up its quota",
+        server: "crashy quota=4M -- fault=memory",
+        told: "root: crashy (server 3) stopped: ",
+        code: 1,
+    },
+    FaultCase {
+        name: "a server uses 60 MiB three times",
+        server: "crashy quota=64M",
+        told: "crashy: used 60 MiB three times",
+        code: 0,
+    },
+];
+
+/// Reads a run with a server that goes wrong: it is told, the other servers do their work, the boot script ends, and
+/// all memory of the servers that ended is back: only `console`'s is in use.
+///
+/// # Errors
+/// What is wrong.
+pub fn judge_fault(case: &FaultCase, output: &str, end: End) -> Result<(), String> {
+    if end != End::Code(case.code) {
+        return Err(format!("it did not end with exit code {} ({})", case.code, describe(end)));
+    }
+    let needed = BOOT_LINES.iter().map(|(text, _)| *text).chain([case.told]);
+    for text in needed {
+        if !output.lines().any(|line| line.starts_with(text)) {
+            return Err(format!("no line begins with `{text}`"));
+        }
+    }
+    match output.lines().filter_map(kib_in_use).next_back() {
+        Some(kib) if kib <= CONSOLE_KIB => Ok(()),
+        Some(kib) => {
+            Err(format!("{kib} KiB are still in use at the end, {CONSOLE_KIB} would be `console`'s"))
+        }
+        None => Err("the root task did not report its memory".into()),
+    }
+}
+
+/// What `console` and the root task's own objects take at most.
+const CONSOLE_KIB: u64 = 256;
+
+/// The difference in a line `root: buddy: N of M KiB free, …`.
+fn kib_in_use(line: &str) -> Option<u64> {
+    let (free, rest) = line.strip_prefix("root: buddy: ")?.split_once(" of ")?;
+    let (total, _) = rest.split_once(" KiB free")?;
+    total.parse::<u64>().ok()?.checked_sub(free.parse().ok()?)
+}
+
 fn describe(end: End) -> String {
     match end {
         End::Code(PANIC_CODE) => "kernel panic".into(),
@@ -163,5 +237,22 @@ mod tests {
                 judge_boot(&complete.replace(text, &format!("root: {text}")), End::Code(0)).unwrap_err();
             assert!(problem.contains(shown), "{problem}");
         }
+    }
+
+    #[test]
+    fn a_fault_must_be_told_and_its_memory_must_come_back() {
+        let case = &FAULT_CASES[0];
+        let good = format!(
+            "root: console runs x\nroot: buddy: 10 of 9999 KiB free\n{} x\nhello: 1\nroot: buddy: 800 of 1000 KiB free, x\n",
+            case.told
+        );
+        assert_eq!(judge_fault(case, &good, End::Code(1)), Ok(()));
+        assert!(judge_fault(case, &good, End::Code(0)).is_err());
+        assert!(
+            judge_fault(case, &good.replace(case.told, ""), End::Code(1)).unwrap_err().contains(case.told)
+        );
+        assert!(judge_fault(case, &good.replace("hello:", ""), End::Code(1)).unwrap_err().contains("hello:"));
+        let leaking = good.replace("800 of", "700 of");
+        assert!(judge_fault(case, &leaking, End::Code(1)).unwrap_err().contains("300 KiB"));
     }
 }

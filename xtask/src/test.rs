@@ -45,6 +45,9 @@ pub fn run(context: &Context, args: &TestArgs) -> Result<()> {
         sum += no_allocator(context);
         sum += self_test(context)?;
         sum += boot_script(context)?;
+        for case in &report::FAULT_CASES {
+            sum += fault(context, case)?;
+        }
     }
     println!("\n{} passed, {} failed", sum.passed, sum.failed);
     if sum.failed > 0 {
@@ -102,6 +105,20 @@ fn boot_script(context: &Context) -> Result<Counts> {
     match &result {
         Ok(()) => println!("ok"),
         Err(problem) => println!("FAILED: the boot script: {problem}"),
+    }
+    Ok(result.is_ok().into())
+}
+
+/// Boots with a server that goes wrong; the system must say what happened and go on.
+fn fault(context: &Context, case: &report::FaultCase) -> Result<Counts> {
+    heading(case.name);
+    let mut args = non_interactive();
+    args.image.server = vec![case.server.to_string()];
+    let (end, output) = qemu::boot(context, &args, Streams::Captured)?;
+    let result = report::judge_fault(case, &output, end);
+    match &result {
+        Ok(()) => println!("ok"),
+        Err(problem) => println!("FAILED: {}: {problem}", case.name),
     }
     Ok(result.is_ok().into())
 }

@@ -137,8 +137,8 @@ pub mod extra {
 /// Bytes of a module's string, NUL-padded.
 pub const MODULE_STRING_BYTES: usize = 112;
 
-/// A further boot module: its pages are device untypeds that cover exactly
-/// `paddr .. paddr + round_up(size, 4096)`.
+/// A further boot module. Its pages, `paddr .. paddr + round_up(size, 4096)`, lie in device untypeds, which may cover more
+/// than one module.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct BootModule {

@@ -103,11 +103,11 @@ pub fn within(seen: u64, range: core::ops::RangeInclusive<u64>, what: &str) -> O
     Err(Failure::new(format_args!("expected {what} in {range:?}, seen {seen}")))
 }
 
-/// Tries up to eight times: a host that stops the machine for a few milliseconds looks like a kernel that gives too much
+/// Tries up to 30 times: a host that stops the machine for a few milliseconds looks like a kernel that gives too much
 /// time, but not again and again.
 pub fn eventually(mut attempt: impl FnMut() -> Outcome) -> Outcome {
     let mut outcome = attempt();
-    for _ in 1..8 {
+    for _ in 1..30 {
         if outcome.is_ok() {
             break;
         }

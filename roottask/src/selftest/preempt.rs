@@ -18,7 +18,7 @@ const PERIOD_US: Word = 200;
 /// So many wake-ups within one operation prove that it lets others in: one each may fall before and behind it.
 const PROOF: u64 = 3;
 /// The host may stop the whole machine meanwhile: so many chances.
-const ATTEMPTS: usize = 8;
+const ATTEMPTS: usize = 30;
 
 /// Counts its wake-ups in shared word 2.
 extern "C" fn tick(_: Word) {
