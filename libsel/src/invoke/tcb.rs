@@ -152,8 +152,8 @@ impl Cap<Tcb> {
         )
     }
 
-    /// TCB_Suspend: the thread stops, whatever it waits for is cancelled. On the caller's own TCB it does not return
-    /// until somebody resumes the thread.
+    /// TCB_Suspend: the thread stops, whatever it waits for is cancelled. On the caller's own TCB it does not return; a
+    /// thread that is resumed then repeats the call (abi.md 9.2).
     pub fn suspend(self) -> Result<()> {
         self.perform(Label::TcbSuspend, &[], &[])
     }
