@@ -100,7 +100,10 @@ impl Root {
         for module in bootinfo.modules() {
             match manifest::parse(module.string) {
                 None => println!("root: module `{}` is not for me", module.string),
-                Some(Err(error)) => println!("root: module `{}`: {error}", module.string),
+                Some(Err(error)) => {
+                    self.trouble = true;
+                    println!("root: module `{}`: {error}", module.string)
+                }
                 Some(Ok(entry)) => match self.spawn(&entry, module.paddr, module.size) {
                     Ok(()) => {
                         println!("root: {} runs, {} KiB image file", entry.name, module.size.div_ceil(1024))

@@ -2,9 +2,11 @@
 use libsel::bootinfo::initial;
 use libsel::cap::{Cap, Page};
 use libsel::invoke::RetypeTarget;
+use roottask::account::Account;
 use roottask::phys::Block;
 
 use super::memory::{Memory, untyped};
+use super::server::MAX_SERVERS;
 use super::{PAGE_OBJECT, own_slot};
 
 /// Pieces at most.
@@ -63,6 +65,9 @@ impl Piece {
 pub struct Pieces {
     table: &'static mut Table,
     hint: usize,
+    free_places: usize,
+    /// By the number of the server; the root task itself has none.
+    accounts: [Account; MAX_SERVERS],
 }
 
 /// No memory, no slots, or no place in a table.
@@ -72,7 +77,7 @@ pub struct OutOfMemory;
 impl Pieces {
     /// None yet, in an empty table.
     pub fn new(table: &'static mut Table) -> Self {
-        Pieces { table, hint: 0 }
+        Pieces { table, hint: 0, free_places: MAX_PIECES, accounts: [Account::new(); MAX_SERVERS] }
     }
 
     /// A piece.
@@ -80,11 +85,63 @@ impl Pieces {
         self.table.get(id as usize)?.as_ref()
     }
 
+    /// From now on a server may take `quota` bytes more: what it asks for, rounded up to blocks, and the paging
+    /// structures for it.
+    pub fn limit(&mut self, owner: u8, quota: u64) {
+        if let Some(account) = self.accounts.get_mut(usize::from(owner)) {
+            account.limit(quota);
+        }
+    }
+
+    /// Bytes that a server may still take.
+    pub fn room(&self, owner: u8) -> u64 {
+        self.accounts.get(usize::from(owner)).map_or(u64::MAX, Account::room)
+    }
+
+    /// A block and a run of slots, charged to their owner.
+    fn take(
+        &mut self,
+        memory: &mut Memory,
+        owner: u8,
+        purpose: Use,
+        size_bits: u8,
+        slots: u32,
+    ) -> Result<Piece, OutOfMemory> {
+        let block = memory.alloc(size_bits).map_err(|_| OutOfMemory)?;
+        let free_places = self.free_places;
+        let account = self.accounts.get_mut(usize::from(owner));
+        if !account.is_none_or(|account| account.charge(block.bytes(), free_places)) {
+            let _ = memory.free_empty(block);
+            return Err(OutOfMemory);
+        }
+        let Some(first_slot) = memory.kernel().slots.take(slots) else {
+            let _ = memory.free_empty(block);
+            self.refund(owner, &block);
+            return Err(OutOfMemory);
+        };
+        Ok(Piece { owner, purpose, block, first_slot, slots, vaddr: 0, live: 0 })
+    }
+
+    /// Deletes all that was made from a piece's block, and gives block and slots back.
+    fn give(&mut self, memory: &mut Memory, piece: &Piece) {
+        // The allocator only refuses blocks that it did not hand out.
+        let _ = memory.free(piece.block);
+        memory.kernel().slots.give(piece.first_slot, piece.slots);
+        self.refund(piece.owner, &piece.block);
+    }
+
+    fn refund(&mut self, owner: u8, block: &Block) {
+        if let Some(account) = self.accounts.get_mut(usize::from(owner)) {
+            account.refund(block.bytes());
+        }
+    }
+
     fn insert(&mut self, piece: Piece) -> Result<PieceId, OutOfMemory> {
         let places = (self.hint..MAX_PIECES).chain(0..self.hint);
         let free = places.into_iter().find(|&place| self.table[place].is_none()).ok_or(OutOfMemory)?;
         self.table[free] = Some(piece);
         self.hint = free + 1;
+        self.free_places -= 1;
         Ok(free as PieceId)
     }
 
@@ -97,11 +154,11 @@ impl Pieces {
         size_bits: u8,
         slots: u32,
     ) -> Result<(u32, u32), OutOfMemory> {
-        let piece = take(memory, owner, Use::Objects, size_bits, slots)?;
+        let piece = self.take(memory, owner, Use::Objects, size_bits, slots)?;
         match self.insert(piece) {
             Ok(_) => Ok((piece.block.slot, piece.first_slot)),
             Err(error) => {
-                give(memory, &piece);
+                self.give(memory, &piece);
                 Err(error)
             }
         }
@@ -118,12 +175,12 @@ impl Pieces {
     ) -> Result<PieceId, OutOfMemory> {
         let pages = pages.clamp(1, MAX_PAGES);
         let size_bits = PAGE_BITS + pages.next_power_of_two().ilog2() as u8;
-        let mut piece = take(memory, owner, purpose, size_bits, pages as u32)?;
+        let mut piece = self.take(memory, owner, purpose, size_bits, pages as u32)?;
         piece.vaddr = vaddr;
         piece.live = u64::MAX >> (64 - pages);
         let target = RetypeTarget::slots_of(initial::CNODE, u64::from(piece.first_slot));
         let made = untyped(piece.block.slot).retype(PAGE_OBJECT, 0, target, pages).map_err(|_| OutOfMemory);
-        made.and_then(|()| self.insert(piece)).inspect_err(|_| give(memory, &piece))
+        made.and_then(|()| self.insert(piece)).inspect_err(|_| self.give(memory, &piece))
     }
 
     /// Takes pages out of a piece: their frames go. True if none is left; then the piece is gone.
@@ -141,6 +198,8 @@ impl Pieces {
         }
         let piece = *piece;
         self.table[id as usize] = None;
+        self.free_places += 1;
+        self.refund(piece.owner, &piece.block);
         memory.kernel().slots.give(piece.first_slot, piece.slots);
         let _ = memory.free_empty(piece.block);
         true
@@ -148,33 +207,15 @@ impl Pieces {
 
     /// Gives everything back that a server had.
     pub fn drop_owner(&mut self, memory: &mut Memory, owner: u8) {
-        for place in self.table.iter_mut() {
-            if let Some(piece) = place.take_if(|piece| piece.owner == owner) {
-                give(memory, &piece);
+        for place in 0..MAX_PIECES {
+            if let Some(piece) = self.table[place].take_if(|piece| piece.owner == owner) {
+                self.free_places += 1;
+                self.give(memory, &piece);
             }
+        }
+        if let Some(account) = self.accounts.get_mut(usize::from(owner)) {
+            *account = Account::new();
         }
         self.hint = 0;
     }
-}
-
-fn take(
-    memory: &mut Memory,
-    owner: u8,
-    purpose: Use,
-    size_bits: u8,
-    slots: u32,
-) -> Result<Piece, OutOfMemory> {
-    let block = memory.alloc(size_bits).map_err(|_| OutOfMemory)?;
-    let Some(first_slot) = memory.kernel().slots.take(slots) else {
-        let _ = memory.free_empty(block);
-        return Err(OutOfMemory);
-    };
-    Ok(Piece { owner, purpose, block, first_slot, slots, vaddr: 0, live: 0 })
-}
-
-/// Deletes all that was made from a piece's block, and gives block and slots back.
-fn give(memory: &mut Memory, piece: &Piece) {
-    // The allocator only refuses blocks that it did not hand out.
-    let _ = memory.free(piece.block);
-    memory.kernel().slots.give(piece.first_slot, piece.slots);
 }

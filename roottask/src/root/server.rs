@@ -1,5 +1,5 @@
 //! What the root task knows of a server.
-use libsel::cap::{Cap, Endpoint, Page};
+use libsel::cap::{Cap, Endpoint, Page, Reply};
 use libsel::proto::Name;
 use roottask::virt::AddressSpace;
 
@@ -20,12 +20,12 @@ pub struct Server {
     pub space: AddressSpace,
     /// The endpoint of its service.
     pub service: Cap<Endpoint>,
+    /// Its reply object: who waits for an answer of it.
+    pub reply: Cap<Reply>,
     /// Its start page, which holds the text of a panic.
     pub start_page: Cap<Page>,
     /// It serves others and does not end by itself.
     pub is_service: bool,
-    /// Bytes that it may map.
-    pub quota: u64,
     /// Bytes that it has mapped.
     pub mapped_bytes: u64,
     /// The most that it had.

@@ -6,7 +6,10 @@ use libsel::ipc::Message;
 use libsel::println;
 use libsel::proto::root::{Map, Mapped, MemoryStats, RootRequest, Unmap};
 use libsel::proto::{Outgoing, ServiceError};
+use roottask::account::fair;
+use roottask::clean;
 use roottask::loader::PAGE;
+use roottask::virt::NodePool;
 
 use super::pieces::{MAX_PAGES, OutOfMemory, PieceId, Use};
 use super::server::{Server, ServerId, sender};
@@ -57,6 +60,14 @@ impl From<roottask::virt::Error> for ServiceErrorOf {
 }
 
 type Outcome = Result<Answer, ServiceErrorOf>;
+
+impl Server {
+    /// Whether the server may have the two nodes that a change of its address space takes at most.
+    fn may_take_nodes(&self, pool: &NodePool<'_>) -> Result<(), ServiceError> {
+        let held = self.space.stats(pool).nodes as usize;
+        fair(held, 2, pool.available() as usize).then_some(()).ok_or(ServiceError::OutOfMemory)
+    }
+}
 
 impl Root {
     /// Serves until the boot script is done, or for ever.
@@ -125,9 +136,10 @@ impl Root {
                 Ok(Answer::Capability(slot))
             }
             RootRequest::Log(log) => {
-                let text = core::str::from_utf8(log.text.as_bytes()).unwrap_or("(not UTF-8)");
                 if let Some(server) = self.server(id) {
-                    println!("root: {} says: {}", server.name, text.trim_end());
+                    for line in clean::lines(log.text.as_bytes()) {
+                        println!("root: {} says: {line}", server.name);
+                    }
                 }
                 Ok(Answer::Done)
             }
@@ -152,7 +164,7 @@ impl Root {
         let Some(server) = self.servers.get_mut(usize::from(id)).and_then(Option::as_mut) else {
             return Err(ServiceError::Refused.into());
         };
-        if bytes > server.quota.saturating_sub(server.mapped_bytes) {
+        if bytes > self.pieces.room(id) {
             return Err(ServiceError::OutOfMemory.into());
         }
         let range = if request.address == 0 {
@@ -210,6 +222,7 @@ impl Root {
         let Some(Some(server)) = self.servers.get_mut(usize::from(id)) else {
             return Err(ServiceError::Refused.into());
         };
+        server.may_take_nodes(&self.nodes)?;
         server.space.reserve(&mut self.nodes, start, length)?;
         server.space.set_tag(&mut self.nodes, start, piece)?;
         let vspace = server.vspace;
@@ -233,8 +246,14 @@ impl Root {
             return Err(ServiceError::InvalidArgument.into());
         }
         let mut at = request.address;
+        let mut splits = self.range_start(id, at) != Some(at);
         while at < end {
             at = self.heap_piece(id, at).ok_or(ServiceError::NotFound)?.1;
+        }
+        splits |= at != end;
+        if splits && let Some(server) = self.server(id) {
+            // With these nodes nothing below can fail.
+            server.may_take_nodes(&self.nodes)?;
         }
         self.unmap_range(id, request.address, end);
         Ok(Answer::Done)
@@ -248,6 +267,14 @@ impl Root {
         let sound = piece.owner == id && piece.purpose == Use::Heap;
         let covers = (piece.vaddr..piece.vaddr + piece.pages() * PAGE).contains(&address);
         (sound && covers).then_some((range.tag, range.start + range.len))
+    }
+
+    /// Where the range that holds an address begins.
+    fn range_start(&self, id: ServerId, address: u64) -> Option<u64> {
+        match self.server(id)?.space.find(&self.nodes, address)? {
+            roottask::virt::Found::Range(range) => Some(range.start),
+            roottask::virt::Found::Guard(_) => None,
+        }
     }
 
     /// Takes the heap pieces between two addresses back, in whole or in part.
@@ -280,7 +307,13 @@ impl Root {
             ),
         }
         let _ = page.unmap();
-        let _ = self.with_page(page, |page| read_panic(page, |text| println!("root: {name} said: {text}")));
+        let _ = self.with_page(page, |page| {
+            read_panic(page, |text| {
+                for line in clean::lines(text.as_bytes()) {
+                    println!("root: {name} said: {line}");
+                }
+            })
+        });
         self.trouble = true;
         self.forget(id);
     }

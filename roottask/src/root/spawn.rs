@@ -6,8 +6,8 @@ use libsel::abi::{CNodeCapData, CapRights, Register};
 use libsel::bootinfo::initial;
 use libsel::cap::{AbsoluteSlot, CNode, Cap, Endpoint, Page, Reply, SchedContext, Tcb, VSpace};
 use libsel::invoke::UserContext;
-use libsel::proto::Name;
 use libsel::proto::start::{HEAP_START, StartInfo, StartPage, slot};
+use libsel::proto::{Name, Outgoing, ServiceError};
 use roottask::loader::{self, IMAGE_END, PAGE, Plan, Segment};
 use roottask::manifest::Entry;
 use roottask::virt::AddressSpace;
@@ -16,6 +16,7 @@ use super::memory::untyped;
 use super::pieces::{MAX_PAGES, OutOfMemory, PieceId, Use};
 use super::server::{FAULT_BADGE, MAX_SERVERS, Server, ServerId};
 use super::space::{Access, Target};
+use super::window::MODULE_BYTES;
 use super::{CALL_RIGHTS, Root, SCHED_CONTEXT_BITS, own_slot};
 
 /// Where servers' addresses begin and end.
@@ -38,6 +39,10 @@ pub enum SpawnError {
     Image(loader::Error),
     /// The name is too long, or there are too many servers.
     Table,
+    /// Another server has this name.
+    Name,
+    /// Its file is empty, or larger than [`MODULE_BYTES`].
+    Size,
     /// The kernel refused something.
     Kernel(Error),
 }
@@ -48,6 +53,10 @@ impl fmt::Display for SpawnError {
             SpawnError::Memory => f.write_str("not enough memory"),
             SpawnError::Image(error) => error.fmt(f),
             SpawnError::Table => f.write_str("too many servers, or too long a name"),
+            SpawnError::Name => f.write_str("a server of this name runs; give it another one in limine.conf"),
+            SpawnError::Size => {
+                write!(f, "its file is empty or over {} KiB; strip its debug information", MODULE_BYTES >> 10)
+            }
             SpawnError::Kernel(error) => error.fmt(f),
         }
     }
@@ -83,6 +92,12 @@ impl Root {
     /// Starts a server from a boot module. What was made is given back if it fails.
     pub fn spawn(&mut self, entry: &Entry<'_>, paddr: u64, size: u64) -> Result<(), SpawnError> {
         let name = Name::new(entry.name).ok_or(SpawnError::Table)?;
+        if self.servers.iter().flatten().any(|server| server.name == name) {
+            return Err(SpawnError::Name);
+        }
+        if size == 0 || size > MODULE_BYTES {
+            return Err(SpawnError::Size);
+        }
         let free = self.servers.iter().skip(1).position(Option::is_none).ok_or(SpawnError::Table)? + 1;
         let id = free as ServerId;
         let made = self.with_module(paddr, size, |root, file| root.build(id, name, entry, file))?;
@@ -92,9 +107,12 @@ impl Root {
         made
     }
 
-    /// Gives back what a server had.
+    /// Gives back what a server had. A client that it owes an answer gets an error; those still in its queue, or that
+    /// call later, get the kernel's, as the endpoint is gone.
     pub fn forget(&mut self, id: ServerId) {
         if let Some(server) = self.servers.get_mut(usize::from(id)).and_then(Option::take) {
+            // Without a client it does nothing.
+            Outgoing::refusal(ServiceError::NotFound).answer(server.reply);
             server.space.destroy(&mut self.nodes);
         }
         self.pieces.drop_owner(&mut self.memory, id);
@@ -110,9 +128,9 @@ impl Root {
             vspace: core.vspace,
             space,
             service: core.service,
+            reply: core.reply,
             start_page: Cap::NULL,
             is_service: entry.service,
-            quota: entry.quota,
             mapped_bytes: 0,
             peak_bytes: 0,
             ranges: 0,
@@ -120,6 +138,8 @@ impl Root {
         self.load(id, core.vspace, &plan, file)?;
         self.start_page(id, core.vspace, name, entry)?;
         self.capabilities(id, &core, entry)?;
+        // The image and the server's own objects are not its choice: the quota is for what it asks for.
+        self.pieces.limit(id, entry.quota);
         self.start_thread(id, &core, entry, plan.entry)
     }
 

@@ -21,6 +21,8 @@ pub const PAGE_BYTES: usize = 4096;
 pub const ROOT_OWNER: u8 = u8::MAX;
 /// Pages of a boot module at most: 4 MiB.
 const MODULE_PAGES: usize = 1024;
+/// Bytes of a boot module at most.
+pub const MODULE_BYTES: u64 = (MODULE_PAGES * PAGE_BYTES) as u64;
 
 impl Root {
     fn own_target(&mut self) -> Target<'_> {
