@@ -3,6 +3,7 @@
 //! All RAM is mapped at one constant offset. An object is named by its physical address inside capabilities and by a
 //! [`KernelPtr`] in code. The host build puts an arena in the place of physical memory, so that the same object code
 //! runs under tests and Miri.
+use core::cell::Cell;
 use core::fmt;
 use core::marker::PhantomData;
 use core::num::NonZeroU64;
@@ -51,6 +52,26 @@ fn phys_offset() -> u64 {
 }
 #[cfg(not(target_os = "none"))]
 use crate::arch::phys_offset;
+
+/// RAM as `count` cells from `start` on.
+///
+/// # Safety
+/// The direct map covers the memory, it is aligned for `T`, any bytes are a `T`, and no kernel object overlaps it for as
+/// long as the cells are used.
+pub unsafe fn cells<T>(start: PhysAddr, count: usize) -> &'static [Cell<T>] {
+    // SAFETY: the caller's promise; cells may be shared with whatever else a user has mapped.
+    unsafe { core::slice::from_raw_parts(KernelPtr::<Cell<T>>::from_phys(start).as_ptr(), count) }
+}
+
+/// Clears RAM of `bytes` bytes, a multiple of 8, as is every object's size.
+///
+/// # Safety
+/// As for [`cells`].
+pub unsafe fn zero(start: PhysAddr, bytes: u64) {
+    // SAFETY: the caller's promise.
+    let words = unsafe { cells::<u64>(start, bytes as usize / 8) };
+    words.iter().for_each(|word| word.set(0));
+}
 
 /// A pointer to a live kernel object, or to memory that holds one.
 ///

@@ -1,11 +1,9 @@
 //! The root task's ELF image (abi.md 8.4).
-use core::cell::Cell;
-
 use elf::ElfBytes;
 use elf::abi::{EM_X86_64, PT_LOAD};
 use elf::endian::LittleEndian;
 
-use crate::addr::{KernelPtr, PhysAddr};
+use crate::addr::{self, PhysAddr};
 
 const PAGE: u64 = 1 << sel_abi::PAGE_BITS;
 
@@ -79,9 +77,7 @@ impl Image<'_> {
                 continue;
             }
             // SAFETY: the segment lies inside the image, whose memory the caller vouches for.
-            let bytes = unsafe {
-                core::slice::from_raw_parts(KernelPtr::<Cell<u8>>::from_phys(at).get(), data.len())
-            };
+            let bytes = unsafe { addr::cells::<u8>(at, data.len()) };
             for (to, from) in bytes.iter().zip(data) {
                 to.set(*from);
             }

@@ -36,11 +36,6 @@ impl Region {
         let end = self.end.checked_next_multiple_of(align).unwrap_or(u64::MAX);
         Region { start: self.start & !(align - 1), end }
     }
-
-    /// What two regions have in common; may be empty.
-    pub fn intersection(&self, other: Region) -> Region {
-        Region { start: self.start.max(other.start), end: self.end.min(other.end) }
-    }
 }
 
 /// Regions in ascending order that neither overlap nor touch.

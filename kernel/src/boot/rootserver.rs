@@ -8,7 +8,7 @@ use sel_abi::{CapRights, ObjectType, PAGE_BITS, Register, VmAttributes};
 use super::memory_pool::{self, OutOfMemory};
 use super::region::{Region, RegionList};
 use super::{BootEnv, extra, image, untypeds};
-use crate::addr::{KernelPtr, PhysAddr, VirtAddr};
+use crate::addr::{self, KernelPtr, PhysAddr, VirtAddr};
 use crate::arch::{self, pte, pte::Entry, pte::EntryFlags, pte::PageTable};
 use crate::cap::{
     AsidPoolCap, CNodeCap, Cap, FrameCap, FrameSize, Mapping, Pml4Cap, SchedContextCap, Slot, TableCap,
@@ -101,7 +101,6 @@ impl Builder<'_> {
     fn memory(&mut self, bytes: u64, align: u64) -> Result<PhysAddr, BootError> {
         let memory = memory_pool::take(self.ram, bytes, align)?;
         self.taken += bytes;
-        zero(memory, bytes);
         Ok(memory)
     }
 
@@ -177,13 +176,11 @@ pub fn create(k: &mut Kernel, env: &mut BootEnv) -> Result<(), BootError> {
     let radix = k.config.root_cnode_bits;
     let cnode_bits = sel_abi::SLOT_BITS + u64::from(radix);
     let cnode_memory = memory_pool::take(&mut ram, 1 << cnode_bits, 1 << cnode_bits)?;
-    zero(cnode_memory, 1 << cnode_bits);
     // SAFETY: fresh, zeroed RAM for exactly these slots.
     let slots = unsafe { KernelPtr::from_phys(cnode_memory) };
     let guard_bits = 64 - radix;
     let cnode = CNodeCap { slots, radix, guard: 0, guard_bits };
     let root_memory = memory_pool::take(&mut ram, PAGE, PAGE)?;
-    zero(root_memory, PAGE);
     // SAFETY: a fresh, zeroed page.
     let root = unsafe { KernelPtr::from_phys(root_memory) };
     arch::fill_kernel_half(root);
@@ -278,7 +275,9 @@ pub fn create(k: &mut Kernel, env: &mut BootEnv) -> Result<(), BootError> {
         untyped_list,
     };
     report.boot_ticks = arch::now().wrapping_sub(env.boot_start);
-    extra::Writer::new(cells(extra_memory, extra_pages * PAGE)).blocks(env, &report, tsc_mhz);
+    // SAFETY: the memory was taken for the extra blocks.
+    let extra_bytes = unsafe { addr::cells(extra_memory, (extra_pages * PAGE) as usize) };
+    extra::Writer::new(extra_bytes).blocks(env, &report, tsc_mhz);
     // SAFETY: the page was taken for it and is larger.
     unsafe { KernelPtr::<Cell<BootInfo>>::from_phys(info_memory) }.set(info);
 
@@ -334,14 +333,4 @@ fn describe(cap: &UntypedCap) -> UntypedDesc {
         is_device: u8::from(cap.device),
         padding: [0; 6],
     }
-}
-
-/// Memory as cells.
-fn cells(start: PhysAddr, bytes: u64) -> &'static [Cell<u8>] {
-    // SAFETY: called with memory that was just taken from RAM for the root task and that no object overlaps.
-    unsafe { core::slice::from_raw_parts(KernelPtr::<Cell<u8>>::from_phys(start).get(), bytes as usize) }
-}
-
-fn zero(start: PhysAddr, bytes: u64) {
-    cells(start, bytes).iter().for_each(|cell| cell.set(0));
 }

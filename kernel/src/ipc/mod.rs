@@ -42,7 +42,7 @@ pub fn wake(k: &mut Kernel, thread: TcbPtr) {
     if !context.is_active() {
         return;
     }
-    if context.is_ready(k.now) && context.is_sufficient(k, 0) {
+    if context.has_time(k, 0) {
         if k.current != Some(thread) {
             k.enqueue_head(thread);
         }

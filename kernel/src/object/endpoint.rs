@@ -86,9 +86,7 @@ pub fn send(
     {
         sched_context::donate(k, context, receiver);
     }
-    if let Some(context) = receiver.sched_context.get() {
-        context.woken(k);
-    }
+    sched_context::thread_woken(k, receiver);
     k.possible_switch_to(receiver);
 }
 
@@ -167,14 +165,10 @@ pub fn receive(
         answerable(k, sender, thread, reply, &mode, may_donate);
     } else {
         tcb::set_state(k, sender, ThreadState::Running);
-        if let Some(context) = sender.sched_context.get() {
-            context.woken(k);
-        }
+        sched_context::thread_woken(k, sender);
         k.possible_switch_to(sender);
     }
-    if let Some(context) = thread.sched_context.get() {
-        context.woken(k);
-    }
+    sched_context::thread_woken(k, thread);
 }
 
 /// Restarts every sender with this badge (CNode_CancelBadgedSends); one that waits because of a fault stops.
@@ -195,9 +189,7 @@ pub fn cancel_badged_sends(k: &mut Kernel, endpoint: KernelPtr<Endpoint>, badge:
 fn restart_waiter(k: &mut Kernel, thread: TcbPtr) {
     if thread.fault.get() == Fault::None {
         tcb::set_state(k, thread, ThreadState::Restart);
-        if let Some(context) = thread.sched_context.get() {
-            context.woken(k);
-        }
+        sched_context::thread_woken(k, thread);
         ipc::wake(k, thread);
     } else {
         thread.fault.set(Fault::None);

@@ -53,9 +53,7 @@ fn hand_over(k: &mut Kernel, notification: KernelPtr<Notification>, thread: TcbP
     tcb::set_badge(thread, badge);
     tcb::set_state(k, thread, ThreadState::Running);
     lend_context(k, notification, thread);
-    if let Some(context) = thread.sched_context.get() {
-        context.woken(k);
-    }
+    sched_context::thread_woken(k, thread);
     k.possible_switch_to(thread);
 }
 
@@ -67,7 +65,7 @@ fn lend_context(k: &mut Kernel, notification: KernelPtr<Notification>, thread: T
     {
         sched_context::donate(k, context, thread);
         context.woken(k);
-        if context.is_active() && !(context.is_ready(k.now) && context.is_sufficient(k, 0)) {
+        if context.is_active() && !context.has_time(k, 0) {
             k.postpone(context);
         }
     }
@@ -87,9 +85,7 @@ pub fn take_signal(k: &mut Kernel, notification: KernelPtr<Notification>, thread
     tcb::set_badge(thread, notification.word.take());
     notification.active.set(false);
     lend_context(k, notification, thread);
-    if let Some(context) = thread.sched_context.get() {
-        context.woken(k);
-    }
+    sched_context::thread_woken(k, thread);
 }
 
 /// Waits for a signal; without one the thread blocks (`blocking`) or gets badge 0.
@@ -128,9 +124,7 @@ pub fn destroy(k: &mut Kernel, notification: KernelPtr<Notification>) {
     }
     while let Some(thread) = notification.queue.pop_first() {
         tcb::set_state(k, thread, ThreadState::Restart);
-        if let Some(context) = thread.sched_context.get() {
-            context.woken(k);
-        }
+        sched_context::thread_woken(k, thread);
         ipc::wake(k, thread);
     }
 }

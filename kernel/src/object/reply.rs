@@ -126,7 +126,7 @@ pub fn send(k: &mut Kernel, replier: TcbPtr, cap: &ReplyCap) {
         return;
     }
     let used = if k.current_context == Some(context) { k.consumed } else { 0 };
-    if context.is_ready(k.now) && context.is_sufficient(k, used) {
+    if context.has_time(k, used) {
         k.possible_switch_to(caller);
     } else if fault::has_timeout_handler(caller) && !matches!(answered, Fault::Timeout { .. }) {
         fault::raise_timeout(k, caller);

@@ -10,6 +10,7 @@ use crate::addr::KernelPtr;
 use crate::cap::{Cap, SchedContextCap};
 use crate::error::{Stop, SyscallError};
 use crate::invoke::{Done, Invocation};
+use crate::ipc;
 use crate::sched::refill::{Refill, Refills};
 use crate::state::Kernel;
 
@@ -94,6 +95,12 @@ impl KernelPtr<SchedContext> {
         self.refills().sufficient(k.time.min_budget, used)
     }
 
+    /// The head refill may be used now, and after `used` ticks enough of it is left to run.
+    #[inline]
+    pub fn has_time(&self, k: &Kernel, used: u64) -> bool {
+        self.is_ready(k.now) && self.is_sufficient(k, used)
+    }
+
     /// Its thread was woken: a sporadic server's budget starts now.
     pub fn woken(&self, k: &Kernel) {
         if self.is_active()
@@ -103,6 +110,13 @@ impl KernelPtr<SchedContext> {
         {
             self.refills().unblock_check(k.now);
         }
+    }
+}
+
+/// A thread was woken, see [`KernelPtr::woken`]; nothing happens if it has no scheduling context.
+pub fn thread_woken(k: &Kernel, thread: TcbPtr) {
+    if let Some(context) = thread.sched_context.get() {
+        context.woken(k);
     }
 }
 
@@ -180,7 +194,7 @@ fn yield_to(k: &mut Kernel, context: KernelPtr<SchedContext>) -> Result<Done, St
     }
     complete_yield_from(k, context);
     if context.is_active() {
-        let ready = context.is_ready(k.now) && context.is_sufficient(k, 0);
+        let ready = context.has_time(k, 0);
         if target.is_runnable() && !ready {
             k.postpone(context);
         }
@@ -253,15 +267,9 @@ pub fn configure(k: &mut Kernel, context: KernelPtr<SchedContext>, budget: &Budg
     if let Some(thread) = thread
         && thread.is_runnable()
     {
-        if context.is_ready(k.now) && context.is_sufficient(k, 0) {
-            if k.current == Some(thread) {
-                k.reschedule();
-            } else {
-                k.enqueue_head(thread);
-                k.reschedule();
-            }
-        } else if k.current != Some(thread) {
-            k.postpone(context);
+        // The current thread goes on until its budget is checked.
+        if k.current != Some(thread) || context.has_time(k, 0) {
+            ipc::wake(k, thread);
         }
     }
 }
@@ -271,16 +279,8 @@ pub fn bind_thread(k: &mut Kernel, context: KernelPtr<SchedContext>, thread: Tcb
     context.thread.set(Some(thread));
     thread.sched_context.set(Some(context));
     context.woken(k);
-    if !thread.is_runnable() || !context.is_active() {
-        return;
-    }
-    if context.is_ready(k.now) && context.is_sufficient(k, 0) {
-        if k.current != Some(thread) {
-            k.enqueue_head(thread);
-        }
-        k.reschedule();
-    } else {
-        k.postpone(context);
+    if thread.is_runnable() {
+        ipc::wake(k, thread);
     }
 }
 

@@ -1,7 +1,7 @@
 //! Threads.
 use core::cell::Cell;
 
-use sel_abi::{CapRights, LookupFailureKind, Register, TCB_SLOTS};
+use sel_abi::{CapRights, Register, TCB_SLOTS};
 
 use super::endpoint::Endpoint;
 use super::notification::Notification;
@@ -10,7 +10,6 @@ use super::sched_context::SchedContext;
 use crate::addr::{KernelPtr, PhysAddr};
 use crate::arch::{self, Context, FpuState};
 use crate::cap::{Cap, Slot, delete};
-use crate::error::LookupFailure;
 use crate::fault::Fault;
 use crate::queue::{Links, Node};
 use crate::state::Kernel;
@@ -229,16 +228,6 @@ impl Tcb {
             cell.set(name.get(index).copied().unwrap_or(0));
         }
     }
-
-    /// The failure words of a fault's lookup, for diagnostics.
-    pub fn lookup_failure(&self) -> Option<(LookupFailureKind, LookupFailure)> {
-        match self.fault.get() {
-            Fault::Cap { failure, .. } => {
-                LookupFailureKind::from_raw(failure.words().0[0]).map(|kind| (kind, failure))
-            }
-            _ => None,
-        }
-    }
 }
 
 impl TcbPtr {
@@ -311,7 +300,7 @@ pub fn resume(k: &mut Kernel, tcb: TcbPtr) {
     let Some(context) = tcb.sched_context.get() else { return };
     if context.is_active() {
         context.woken(k);
-        if context.is_ready(k.now) && context.is_sufficient(k, 0) {
+        if context.has_time(k, 0) {
             k.possible_switch_to(tcb);
         } else {
             k.postpone(context);

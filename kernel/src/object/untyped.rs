@@ -1,12 +1,10 @@
 //! Untyped memory: what all objects are made of (abi.md 7.2).
 //!
 //! Invariant: the memory of a non-device untyped from its watermark up is zero. So objects are made from zeroed memory.
-use core::cell::Cell;
-
 use sel_abi::{CapRights, Label, MAX_UNTYPED_BITS, ObjectType, RETYPE_MAX_OBJECTS};
 
 use super::tcb;
-use crate::addr::{KernelPtr, PhysAddr};
+use crate::addr::{self, KernelPtr, PhysAddr};
 use crate::arch;
 use crate::cap::{
     CNodeCap, Cap, EndpointCap, FrameCap, FrameSize, NotificationCap, Pml4Cap, ReplyCap, SchedContextCap,
@@ -102,7 +100,8 @@ fn clear(k: &mut Kernel, slot: KernelPtr<Slot>, untyped: UntypedCap) -> Result<(
             0
         } else {
             let from = (untyped.watermark - 1) & !(RESET_CHUNK_BYTES - 1);
-            zero(PhysAddr(untyped.base.0 + from), untyped.watermark - from);
+            // SAFETY: RAM below an untyped capability without children: no object lives there, no frame is mapped.
+            unsafe { addr::zero(PhysAddr(untyped.base.0 + from), untyped.watermark - from) };
             from
         };
         untyped.watermark = from;
@@ -110,19 +109,6 @@ fn clear(k: &mut Kernel, slot: KernelPtr<Slot>, untyped: UntypedCap) -> Result<(
         k.preemption_point()?;
     }
     Ok(())
-}
-
-/// Clears memory that no object lives in; `bytes` is a multiple of 16, as is every untyped.
-fn zero(start: PhysAddr, bytes: u64) {
-    // SAFETY: the memory is RAM below an untyped capability without children, so no object lives there and the direct
-    // map covers it; cells of words may alias whatever a user still has mapped (nothing: frames are children, too).
-    let words = unsafe {
-        let first = KernelPtr::<Cell<u64>>::from_phys(start);
-        core::slice::from_raw_parts(first.get(), bytes as usize / 8)
-    };
-    for word in words {
-        word.set(0);
-    }
 }
 
 fn perform(k: &mut Kernel, parent: KernelPtr<Slot>, untyped: UntypedCap, start: u64, retype: &Retype) {

@@ -4,7 +4,7 @@ use core::cell::Cell;
 use super::asid::Asid;
 use crate::addr::{KernelPtr, VirtAddr};
 use crate::arch::{self, pte::Entry, pte::PageTable};
-use crate::cap::{FrameCap, FrameSize, Mapping, TableCap, TableLevel};
+use crate::cap::{FrameCap, FrameSize, Mapping, TableCap};
 use crate::error::LookupFailure;
 use crate::state::Kernel;
 
@@ -73,11 +73,7 @@ pub fn forget_frame(k: &Kernel, frame: &FrameCap) {
 pub fn unmap_table(k: &Kernel, table: &TableCap) {
     let Some(Mapping { asid, vaddr }) = table.mapping else { return };
     let Some(root) = root(k, asid) else { return };
-    let bits = match table.level {
-        TableLevel::PageTable => 21,
-        TableLevel::PageDirectory => 30,
-        TableLevel::Pdpt => 39,
-    };
+    let bits = table.level.span_bits();
     if let Ok(entry) = find_entry(root, vaddr, bits) {
         let held = entry.get();
         let large = bits < 39 && held.is_large();

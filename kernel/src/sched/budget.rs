@@ -91,7 +91,7 @@ impl Kernel {
     fn end_slice(&mut self, thread: TcbPtr, context: KernelPtr<SchedContext>, timeout_allowed: bool) {
         if timeout_allowed && !context.is_round_robin() && fault::has_timeout_handler(thread) {
             fault::raise_timeout(self, thread);
-        } else if context.is_ready(self.now) && context.is_sufficient(self, 0) {
+        } else if context.has_time(self, 0) {
             self.enqueue_tail(thread);
         } else {
             self.postpone(context);
