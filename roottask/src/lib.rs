@@ -3,6 +3,7 @@
 
 pub mod account;
 pub mod clean;
+pub mod exit;
 pub mod loader;
 pub mod manifest;
 pub mod phys;

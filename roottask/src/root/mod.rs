@@ -14,8 +14,8 @@ use libsel::abi::{CapRights, ObjectType};
 use libsel::bootinfo::{BootInfoView, initial};
 use libsel::cap::{AbsoluteSlot, Cap, Endpoint, IoPort, Reply, SchedControl};
 use libsel::println;
-use roottask::manifest;
 use roottask::virt::{AddressSpace, NodePool};
+use roottask::{exit, manifest};
 
 use memory::Memory;
 use pieces::Pieces;
@@ -82,8 +82,7 @@ impl Root {
         if !line.split_whitespace().any(|word| word == "exit_when_done") {
             return None;
         }
-        let port = line.split_whitespace().find_map(|word| word.strip_prefix("debug_exit=0x"))?;
-        let port = u16::from_str_radix(port, 16).ok()?;
+        let port = exit::port(line)?;
         let slot = self.memory.kernel().slots.take(1)?;
         let place = own_slot(slot);
         match initial::IO_PORT_CONTROL.issue(port, port, place) {

@@ -7,18 +7,15 @@ use libsel::println;
 use libsel::proto::root::{Map, Mapped, MemoryStats, RootRequest, Unmap};
 use libsel::proto::{Outgoing, ServiceError};
 use roottask::account::fair;
-use roottask::clean;
 use roottask::loader::PAGE;
 use roottask::virt::NodePool;
+use roottask::{clean, exit};
 
 use super::pieces::{MAX_PAGES, OutOfMemory, PieceId, Use};
 use super::server::{Server, ServerId, sender};
 use super::space::{Access, Target};
 use super::window::read_panic;
 use super::{CALL_RIGHTS, Root, own_slot, report};
-
-/// Exit codes are written to QEMU's exit device with this added.
-const EXIT_BASE: u8 = 0x10;
 
 /// What a request is answered with.
 enum Answer {
@@ -326,7 +323,7 @@ impl Root {
         }
         report::memory(self);
         println!("root: the boot script is done");
-        let _ = port.out8(number, EXIT_BASE + u8::from(self.trouble));
+        let _ = port.out8(number, exit::CODE_BASE + u8::from(self.trouble));
         println!("root: the exit port {number:#x} does not work");
         self.exit_port = None;
     }

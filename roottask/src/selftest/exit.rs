@@ -5,19 +5,14 @@ use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use libsel::bootinfo::{BootInfoView, initial};
 use libsel::cap::IoPort;
 use libsel::{Cap, sys};
-
-/// The word of the command line that names QEMU's isa-debug-exit port.
-const PORT_WORD: &str = "debug_exit=";
-/// What is added to an exit code, so that the machine's status differs from QEMU's own (0, 1, …).
-const CODE_BASE: u8 = 0x10;
+use roottask::exit;
 
 /// Slot of the capability to the port and the port, packed; 0 = the machine has none.
 static EXIT: AtomicU64 = AtomicU64::new(0);
 
 /// Issues the capability to the exit port into `slot`, if the command line names a port.
 pub fn prepare(bootinfo: &BootInfoView<'_>, slot: u64) {
-    let words = bootinfo.command_line().unwrap_or_default().split_ascii_whitespace();
-    let Some(port) = words.filter_map(|word| word.strip_prefix(PORT_WORD)).find_map(parse_port) else {
+    let Some(port) = exit::port(bootinfo.command_line().unwrap_or_default()) else {
         return;
     };
     if initial::IO_PORT_CONTROL.issue(port, port, initial::CNODE.at(slot)).is_ok() {
@@ -25,15 +20,11 @@ pub fn prepare(bootinfo: &BootInfoView<'_>, slot: u64) {
     }
 }
 
-fn parse_port(text: &str) -> Option<u16> {
-    u16::from_str_radix(text.strip_prefix("0x")?, 16).ok()
-}
-
 /// Ends the machine with exit code `code`; without an exit port it stops where it is.
 pub fn exit(code: u8) -> ! {
     let packed = EXIT.load(Relaxed);
     if packed != 0 {
-        let _ = Cap::<IoPort>::new(packed >> 16).out8(packed as u16, CODE_BASE + code);
+        let _ = Cap::<IoPort>::new(packed >> 16).out8(packed as u16, exit::CODE_BASE + code);
     }
     loop {
         sys::debug_halt();
