@@ -4,6 +4,7 @@
 //! and restores the current thread when a function returns.
 use crate::boot::BootEnv;
 use crate::boot::rootserver::{self, BootError};
+use crate::latency::Cause;
 use crate::state::{self, Config, Kernel};
 use crate::syscall;
 
@@ -26,23 +27,31 @@ pub fn start_root_task(env: &mut BootEnv, config: Config) -> Result<(), BootErro
 /// A system call.
 #[unsafe(no_mangle)]
 extern "C" fn selkie_syscall() {
-    syscall::syscall(enter());
+    let k = enter();
+    k.latency.begin(Cause::Syscall(k.current));
+    syscall::syscall(k);
 }
 
 /// An exception in user mode; `address` is CR2.
 #[unsafe(no_mangle)]
 extern "C" fn selkie_exception(vector: u64, error_code: u64, address: u64) {
-    syscall::exception(enter(), vector, error_code, address);
+    let k = enter();
+    k.latency.begin(Cause::Exception);
+    syscall::exception(k, vector, error_code, address);
 }
 
 /// An interrupt in user mode.
 #[unsafe(no_mangle)]
 extern "C" fn selkie_interrupt(vector: u64) {
-    syscall::interrupt(enter(), vector as u8);
+    let k = enter();
+    k.latency.begin(Cause::Interrupt);
+    syscall::interrupt(k, vector as u8);
 }
 
 /// `int N` in user mode with a vector that is a system call.
 #[unsafe(no_mangle)]
 extern "C" fn selkie_software_interrupt(vector: u64) {
-    syscall::software_interrupt(enter(), vector);
+    let k = enter();
+    k.latency.begin(Cause::Exception);
+    syscall::software_interrupt(k, vector);
 }

@@ -5,6 +5,7 @@ use sel_abi::fault::{timeout, unknown_syscall};
 use sel_abi::{CapRights, FAST_MESSAGE_REGISTERS, FaultType, MessageInfo, Register};
 
 use crate::cap::{Cap, EndpointCap, Slot};
+use crate::dump::{MissingRight, Path};
 use crate::error::LookupFailure;
 use crate::ipc::message;
 use crate::object::endpoint;
@@ -142,6 +143,18 @@ fn report_unhandled(thread: TcbPtr, fault: &Fault) {
     let name = thread.name_text(&mut buffer);
     let ip = thread.context.fault_ip.get();
     print::line(format_args!("thread {name:?} stopped at {ip:#x}, no fault handler: {fault}"));
+    match *fault {
+        Fault::Cap { address: cptr, receiving, .. } => {
+            let path = Path { thread: &thread, cptr };
+            let missing = MissingRight { thread: &thread, cptr, receiving };
+            print::line(format_args!("  {cptr:#x} is {path}{missing}"));
+        }
+        Fault::Vm { address, code } => {
+            let what = if code & 1 == 0 { "nothing is mapped there" } else { "the page's rights forbid it" };
+            print::line(format_args!("  {address:#x}: {what}"));
+        }
+        _ => {}
+    }
 }
 
 /// Tells the timeout handler that a thread's budget is used up. The thread has one.

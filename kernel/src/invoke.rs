@@ -120,9 +120,12 @@ pub fn invoke(k: &mut Kernel, cap: Cap, call: &Invocation, first_phase: bool) ->
         Cap::IoPort { first, last } => ioport::invoke_port(first, last, call),
         Cap::Domain => domain::invoke(k, call),
         Cap::Pml4(_) => Err(SyscallError::IllegalOperation.into()),
-        Cap::Null | Cap::Zombie(_) | Cap::Endpoint(_) | Cap::Notification(_) | Cap::Reply(_) => {
-            Err(SyscallError::InvalidCapability(0).into())
-        }
+        Cap::Null
+        | Cap::Zombie(_)
+        | Cap::Eviction(_)
+        | Cap::Endpoint(_)
+        | Cap::Notification(_)
+        | Cap::Reply(_) => Err(SyscallError::InvalidCapability(0).into()),
     }
 }
 

@@ -25,12 +25,14 @@ pub mod boot;
 pub mod cap;
 #[cfg(target_os = "none")]
 pub mod debug;
+pub mod dump;
 #[cfg(target_os = "none")]
 pub mod entry;
 pub mod error;
 pub mod fault;
 pub mod invoke;
 pub mod ipc;
+pub mod latency;
 pub mod object;
 pub mod print;
 pub mod queue;

@@ -5,12 +5,14 @@
 mod machine {
     use core::panic::PanicInfo;
 
+    use kernel::arch::cpu::Features;
     use kernel::arch::paging::{DirectMap, PhysWindow};
     use kernel::boot::layout::{Layout, Occupied};
     use kernel::boot::limine::{self, HandOver};
     use kernel::boot::region::Region;
     use kernel::boot::{BootEnv, acpi, command_line, memory};
     use kernel::debug::panic::stop;
+    use kernel::state::Config;
     use kernel::{arch, debug, entry};
 
     const MIB: u64 = 1 << 20;
@@ -28,7 +30,7 @@ mod machine {
         set_exit_port(line);
         log::info!("Selkie {}, booted by {}", env!("CARGO_PKG_VERSION"), limine::Loader);
         log::info!("command line: {line}");
-        arch::cpu::init().unwrap_or_else(|error| stop(error));
+        arch::cpu::init(unwanted(line)).unwrap_or_else(|error| stop(error));
         let hand_over = limine::read().unwrap_or_else(|error| stop(error));
         let mut layout = lay_out(&hand_over);
         let free_before = layout.free.bytes();
@@ -65,9 +67,18 @@ mod machine {
             boot_start,
         };
         report(&env, &platform, &timer);
-        let config = command_line::config(line);
+        let config =
+            Config { set_tls_base: !arch::cpu::has(Features::FSGSBASE), ..command_line::config(line) };
         entry::start_root_task(&mut env, config).unwrap_or_else(|error| stop(error));
         arch::enter_user()
+    }
+
+    /// Features of the processor that the command line turns off.
+    fn unwanted(line: &str) -> Features {
+        let mut features = Features::empty();
+        features.set(Features::FSGSBASE, !command_line::allows_base_instructions(line));
+        features.set(Features::PCID, command_line::value(line, "pcid") == Some("off"));
+        features
     }
 
     /// `debug_exit=` names the port of QEMU's exit device.

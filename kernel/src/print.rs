@@ -1,7 +1,16 @@
 //! Text for people on the kernel's console (serial), for the debug calls and for reports of faults nobody handles.
 use core::fmt::{self, Write};
+use core::sync::atomic::{AtomicBool, Ordering};
 
 use crate::arch;
+
+/// Something was printed since this was last asked.
+static PRINTED: AtomicBool = AtomicBool::new(false);
+
+/// Whether something was printed since the last call.
+pub fn take_printed() -> bool {
+    PRINTED.swap(false, Ordering::Relaxed)
+}
 
 /// The console; `\n` becomes `\r\n` (abi.md 2.4).
 pub struct Console;
@@ -15,6 +24,7 @@ impl Write for Console {
 
 /// Prints one character.
 pub fn put_char(byte: u8) {
+    PRINTED.store(true, Ordering::Relaxed);
     if byte == b'\n' {
         arch::put_char(b'\r');
     }

@@ -119,6 +119,21 @@ impl<N: Node> Queue<N> {
         None
     }
 
+    /// The first object in order for which `is_behind` holds; it holds for all behind that one.
+    pub fn first_behind(&self, is_behind: impl Fn(N) -> bool) -> Option<N> {
+        let (mut found, mut next) = (None, self.root.get());
+        while let Some(node) = next {
+            let side = if is_behind(node) {
+                found = Some(node);
+                Side::Left
+            } else {
+                Side::Right
+            };
+            next = node.links().child(side).get();
+        }
+        found
+    }
+
     /// All objects in order. Nothing may be inserted or removed until the iterator is dropped.
     pub fn iter(&self) -> impl Iterator<Item = N> {
         iter::successors(self.first(), |&node| Self::next(node))

@@ -6,16 +6,19 @@ use crate::addr::KernelPtr;
 use crate::arch;
 use crate::cap::Slot;
 use crate::error::Preempted;
+use crate::latency::Latency;
 use crate::object::asid::AsidTable;
 use crate::object::domain::DomainSchedule;
+use crate::object::endpoint::Cancellation;
 use crate::object::ioport::PortMap;
 use crate::object::irq::IrqTable;
 use crate::object::sched_context::SchedContext;
 use crate::object::tcb::TcbPtr;
 use crate::sched::{Action, Scheduler};
 
-/// Work units between two real checks at preemption points (abi.md 9.5).
-const WORK_UNITS_PER_CHECK: u32 = 100;
+/// Work units between two real checks at preemption points (abi.md 1.2, 9.5). seL4 takes 100; a unit is up to 500
+/// instructions, so that an interrupt waits for 8,000 at most in an operation of any length.
+const WORK_UNITS_PER_CHECK: u32 = 16;
 
 /// Choices of the boot command line that users can see (abi.md 1.2).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -24,11 +27,13 @@ pub struct Config {
     pub root_cnode_bits: u8,
     /// Number of domains.
     pub domains: u8,
+    /// Users cannot set their FS base by instruction, so there is a system call for it (abi.md 9.10).
+    pub set_tls_base: bool,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Config { root_cnode_bits: 12, domains: 1 }
+        Config { root_cnode_bits: 12, domains: 1, set_tls_base: false }
     }
 }
 
@@ -83,8 +88,8 @@ pub struct Kernel {
     pub reprogram: bool,
     /// Per core: whose FPU registers are loaded.
     pub fpu_owner: Option<TcbPtr>,
-    /// Per core: work done since the last real check at a preemption point.
-    pub work_units: u32,
+    /// Per core: units of work until the next real check at a preemption point.
+    pub work_left: u32,
     /// Queues and the domain schedule.
     pub sched: Scheduler,
     /// Durations and domains (abi.md 9.8).
@@ -95,8 +100,16 @@ pub struct Kernel {
     pub irqs: IrqTable,
     /// Ports that were issued.
     pub io_ports: PortMap,
+    /// A CNode_CancelBadgedSends that was preempted.
+    pub cancellation: Option<Cancellation>,
+    /// How often a thread began to wait as a sender.
+    pub arrivals: u64,
     /// Zombies that stand in their own slots, see [`crate::cap::delete`].
     pub orphans: Option<KernelPtr<Slot>>,
+    /// Debug builds: the newest of all threads.
+    pub threads: Option<TcbPtr>,
+    /// Per core: how long interrupts were off.
+    pub latency: Latency,
     /// Boot-time choices.
     pub config: Config,
     /// Ticks and microseconds.
@@ -115,27 +128,32 @@ impl Kernel {
             action: Action::Continue,
             reprogram: false,
             fpu_owner: None,
-            work_units: 0,
+            work_left: 0,
             sched: Scheduler::new(),
             domain_schedule: DomainSchedule::new(),
             asids: AsidTable::new(),
             irqs: IrqTable::new(),
             io_ports: PortMap::new(),
+            cancellation: None,
+            arrivals: 0,
             orphans: None,
-            config: Config { root_cnode_bits: 0, domains: 0 },
+            threads: None,
+            latency: Latency::new(),
+            config: Config { root_cnode_bits: 0, domains: 0, set_tls_base: false },
             time: TimeUnits { ticks_per_us: 0, min_budget: 0 },
         }
     }
 
-    /// Asks, every 100 units of work, whether a long operation must stop: an interrupt waits, the budget or the
+    /// Asks, every [`WORK_UNITS_PER_CHECK`] units of work, whether a long operation must stop: an interrupt waits, the budget or the
     /// domain's time is used up (abi.md 9.5).
     pub fn preemption_point(&mut self) -> Result<(), Preempted> {
-        self.work_units += 1;
-        if self.work_units < WORK_UNITS_PER_CHECK {
+        self.work_left = self.work_left.saturating_sub(1);
+        if self.work_left > 0 {
             return Ok(());
         }
-        self.work_units = 0;
+        self.work_left = WORK_UNITS_PER_CHECK;
         self.update_time();
+        self.latency.end_of_stretch();
         if arch::interrupt_pending() || !self.budget_left() { Err(Preempted) } else { Ok(()) }
     }
 

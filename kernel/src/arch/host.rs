@@ -6,6 +6,7 @@ use std::cell::{Cell, RefCell};
 
 use super::Context;
 use super::pte::PageTable;
+use super::tags::AddressSpace;
 use crate::addr::{KernelPtr, PhysAddr};
 
 /// Size of the arena that stands for physical memory.
@@ -130,8 +131,8 @@ pub fn port_read(_port: u16, bytes: u8) -> u32 {
 pub fn port_write(_port: u16, _bytes: u8, _value: u32) {}
 
 /// Remembers the root.
-pub fn set_root(pml4: PhysAddr) {
-    ROOT.set(pml4.0);
+pub fn set_address_space(space: AddressSpace) {
+    ROOT.set(space.root.0);
 }
 
 /// The root that was set last.
@@ -139,26 +140,29 @@ pub fn root() -> PhysAddr {
     PhysAddr(ROOT.get())
 }
 
-/// If this root is in use, the kernel's own takes its place.
-pub fn leave_root(pml4: PhysAddr) {
-    if ROOT.get() == pml4.0 {
-        set_root(kernel_root());
+/// If this address space is in use, the kernel's own takes its place.
+pub fn forget_address_space(space: AddressSpace) {
+    if ROOT.get() == space.root.0 {
+        set_address_space(kernel_space());
     }
 }
 
 /// There is no kernel half.
-pub fn kernel_root() -> PhysAddr {
-    PhysAddr(0)
+pub fn kernel_space() -> AddressSpace {
+    AddressSpace { root: PhysAddr(0), asid: 0 }
 }
 
 /// There is no kernel half.
 pub fn fill_kernel_half(_pml4: KernelPtr<PageTable>) {}
 
-/// There is no TLB.
-pub fn flush_page(_vaddr: u64) {}
+/// There are no caches to be seen.
+pub fn flush_caches() {}
 
 /// There is no TLB.
-pub fn flush_all() {}
+pub fn flush_page(_asid: u16, _vaddr: u64) {}
+
+/// There is no TLB.
+pub fn flush_all(_asid: u16) {}
 
 /// Nothing to do.
 pub fn set_current_context(_context: &'static Context) {}

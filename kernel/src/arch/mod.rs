@@ -11,7 +11,12 @@ pub mod pte;
 #[path = "x86_64/ratio.rs"]
 mod ratio;
 
+/// Tags of the TLB; tested on the host.
+#[path = "x86_64/tags.rs"]
+pub mod tags;
+
 pub use context::Context;
+pub use tags::AddressSpace;
 
 #[cfg(target_os = "none")]
 mod x86_64;

@@ -39,12 +39,32 @@ pub fn config(line: &str) -> Config {
     config
 }
 
+/// Whether users may set FS and GS bases by instruction where the processor has one: `fsgsbase=msr` says no.
+pub fn allows_base_instructions(line: &str) -> bool {
+    match value(line, "fsgsbase") {
+        None | Some("inst") => true,
+        Some("msr") => false,
+        Some(text) => {
+            log::warn!("fsgsbase={text} is neither inst nor msr; using inst");
+            true
+        }
+    }
+}
+
 /// Sizes of the root CNode that can hold the first capabilities and fit into memory.
 const ROOT_CNODE_BITS: RangeInclusive<u64> = 8..=24;
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn base_instructions() {
+        assert!(allows_base_instructions(""));
+        assert!(allows_base_instructions("fsgsbase=msr fsgsbase=inst"));
+        assert!(allows_base_instructions("fsgsbase=x"));
+        assert!(!allows_base_instructions("fsgsbase=msr"));
+    }
 
     #[test]
     fn choices() {

@@ -7,10 +7,13 @@
 //! exchange for what stood there, and joins the list of orphans. Nobody can name an orphan; every delete operation ends
 //! by emptying all of them. Each step takes constant time, and whatever a preempted operation leaves behind is
 //! consistent.
-use super::{Cap, Slot, ZombieCap, ZombieKind, derivation};
+//!
+//! An endpoint or notification that loses its last capability may have any number of threads waiting. The slot then
+//! holds a [`Cap::Eviction`] until they are woken, one a step.
+use super::{Cap, EvictionCap, Slot, ZombieCap, ZombieKind, derivation};
 use crate::addr::KernelPtr;
 use crate::error::Preempted;
-use crate::object;
+use crate::object::{self, endpoint, irq, notification};
 use crate::state::Kernel;
 
 type SlotPtr = KernelPtr<Slot>;
@@ -33,11 +36,11 @@ pub fn revoke(k: &mut Kernel, slot: SlotPtr) -> Result<(), Preempted> {
     Ok(())
 }
 
-/// Empties a slot whose capability is known not to be the last one to a CNode or thread.
+/// Empties a slot whose capability is known not to be the last one to a CNode, a thread, or an object to wait for.
 pub fn delete_short(k: &mut Kernel, slot: SlotPtr) {
     let cap = slot.cap();
     if !cap.is_null() {
-        debug_assert!(!is_long(slot));
+        debug_assert!(!is_long(slot) && !matches!(cap, Cap::Eviction(_) | Cap::IrqHandler { .. }));
         let is_final = derivation::is_final(slot);
         object::finalise(k, cap, is_final);
         derivation::remove(slot);
@@ -64,8 +67,11 @@ fn empty(k: &mut Kernel, slot: SlotPtr) -> Result<(), Preempted> {
                 k.preemption_point()?;
             }
             cap => {
-                if !finalise(k, slot, cap) {
+                if !advance(k, slot, cap) {
                     return Ok(());
+                }
+                if matches!(cap, Cap::Eviction(_) | Cap::IrqHandler { .. }) {
+                    k.preemption_point()?;
                 }
             }
         }
@@ -91,8 +97,33 @@ fn drain_orphans(k: &mut Kernel) -> Result<(), Preempted> {
     Ok(())
 }
 
-/// Destroys what the capability stands for and empties the slot, unless the object has slots to be emptied first: then
-/// the slot holds a zombie, and true is returned.
+/// Brings the deletion of a capability that is no zombie one step further; false once the slot is empty.
+fn advance(k: &mut Kernel, slot: SlotPtr, cap: Cap) -> bool {
+    match cap {
+        Cap::Eviction(eviction) => {
+            let woken = match eviction {
+                EvictionCap::Endpoint(object) => endpoint::evict(k, object),
+                EvictionCap::Notification(object) => notification::evict(k, object),
+            };
+            if !woken {
+                derivation::remove(slot);
+            }
+            woken
+        }
+        Cap::IrqHandler { irq } if derivation::is_final(slot) => match irq::notification_of(k, irq) {
+            // A notification or an eviction, so that this goes no deeper.
+            Some(inner) => {
+                advance(k, inner, inner.cap());
+                true
+            }
+            None => finalise(k, slot, cap),
+        },
+        cap => finalise(k, slot, cap),
+    }
+}
+
+/// Destroys what the capability stands for and empties the slot, unless the object has slots to be emptied or threads to
+/// be woken first: then the slot holds a zombie or an eviction, and true is returned.
 fn finalise(k: &mut Kernel, slot: SlotPtr, cap: Cap) -> bool {
     let is_final = derivation::is_final(slot);
     object::finalise(k, cap, is_final);
@@ -109,6 +140,14 @@ fn finalise(k: &mut Kernel, slot: SlotPtr, cap: Cap) -> bool {
             remaining: sel_abi::TCB_SLOTS as u64,
             next_orphan: None,
         },
+        Cap::Endpoint(cap) if is_final && !cap.object.queue.is_empty() => {
+            slot.set_cap(Cap::Eviction(EvictionCap::Endpoint(cap.object)));
+            return true;
+        }
+        Cap::Notification(cap) if is_final && !cap.object.queue.is_empty() => {
+            slot.set_cap(Cap::Eviction(EvictionCap::Notification(cap.object)));
+            return true;
+        }
         _ => {
             derivation::remove(slot);
             return false;
@@ -129,8 +168,8 @@ fn step(k: &mut Kernel, slot: SlotPtr, zombie: ZombieCap) {
             Cap::Null => {}
             Cap::Zombie(inner) => return set_aside(k, end, inner),
             cap => {
-                if finalise(k, end, cap) {
-                    // The next step finds the zombie.
+                if advance(k, end, cap) {
+                    // The next step finds what is left.
                     return;
                 }
             }

@@ -14,7 +14,7 @@ pub fn derive(slot: KernelPtr<Slot>, cap: Cap) -> Result<Cap, SyscallError> {
         Cap::Table(table) if table.mapping.is_none() => return Err(SyscallError::IllegalOperation),
         Cap::Pml4(pml4) if pml4.asid.is_none() => return Err(SyscallError::IllegalOperation),
         Cap::Frame(frame) => Cap::Frame(super::FrameCap { mapping: None, ..frame }),
-        Cap::IrqControl | Cap::IoPortControl | Cap::Zombie(_) => Cap::Null,
+        Cap::IrqControl | Cap::IoPortControl | Cap::Zombie(_) | Cap::Eviction(_) => Cap::Null,
         other => other,
     })
 }

@@ -78,6 +78,8 @@ pub enum Cap {
     Domain,
     /// A CNode or TCB whose slots are being emptied.
     Zombie(ZombieCap),
+    /// An endpoint or notification whose waiting threads are being woken.
+    Eviction(EvictionCap),
 }
 
 /// See [`Cap::Untyped`].
@@ -253,6 +255,26 @@ pub struct AsidPoolCap {
     pub index: u8,
 }
 
+/// An endpoint or notification without capabilities that threads still wait for. They are woken one at a time, with
+/// preemption points, so what is left must stay in a slot that nobody can use.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum EvictionCap {
+    /// Of an endpoint.
+    Endpoint(KernelPtr<Endpoint>),
+    /// Of a notification.
+    Notification(KernelPtr<Notification>),
+}
+
+impl EvictionCap {
+    /// The memory of the object.
+    fn memory(&self) -> (PhysAddr, u64) {
+        match self {
+            EvictionCap::Endpoint(endpoint) => (endpoint.phys(), size_of::<Endpoint>() as u64),
+            EvictionCap::Notification(object) => (object.phys(), size_of::<Notification>() as u64),
+        }
+    }
+}
+
 /// What a zombie was.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ZombieKind {
@@ -317,7 +339,7 @@ impl Cap {
             Cap::IoPortControl => CapTag::IoPortControl,
             Cap::IoPort { .. } => CapTag::IoPort,
             Cap::Domain => CapTag::Domain,
-            Cap::Zombie(_) => CapTag::Zombie,
+            Cap::Zombie(_) | Cap::Eviction(_) => CapTag::Zombie,
         }
     }
 
@@ -339,6 +361,7 @@ impl Cap {
                 ZombieKind::Tcb => (zombie.slots.phys(), crate::object::tcb::TCB_BYTES),
                 ZombieKind::CNode { radix } => (zombie.slots.phys(), (size_of::<Slot>() as u64) << radix),
             },
+            Cap::Eviction(eviction) => eviction.memory(),
             Cap::Null
             | Cap::SchedControl { .. }
             | Cap::AsidControl

@@ -1,12 +1,13 @@
 //! Capabilities as a slot holds them: two words.
 //!
 //! Word 0 holds the tag in bits 0..5, small fields in bits 5..16 and the physical address of the object in bits 16..64;
-//! word 1 holds what differs from copy to copy: badge, guard, watermark, mapping. A zombie spreads its fields over both.
+//! word 1 holds what differs from copy to copy: badge, guard, watermark, mapping. A zombie spreads its fields over both;
+//! the kind field tells it from an eviction, whose object is in word 1.
 use sel_abi::{CapRights, CapTag};
 
 use super::{
-    AsidPoolCap, CNodeCap, Cap, EndpointCap, FrameCap, FrameSize, Mapping, NotificationCap, Pml4Cap,
-    ReplyCap, SchedContextCap, TableCap, TableLevel, UntypedCap, ZombieCap, ZombieKind,
+    AsidPoolCap, CNodeCap, Cap, EndpointCap, EvictionCap, FrameCap, FrameSize, Mapping, NotificationCap,
+    Pml4Cap, ReplyCap, SchedContextCap, TableCap, TableLevel, UntypedCap, ZombieCap, ZombieKind,
 };
 use crate::addr::{KERNEL_WINDOW_BITS, KernelPtr, PhysAddr, VirtAddr};
 use crate::object::asid::Asid;
@@ -27,6 +28,10 @@ const ZOMBIE_NEXT_SHIFT: u32 = ZOMBIE_SLOTS_SHIFT + ZOMBIE_SLOT_BITS;
 const ZOMBIE_REMAINING_SHIFT: u32 = ZOMBIE_NEXT_SHIFT + ZOMBIE_SLOT_BITS;
 const ZOMBIE_IS_CNODE: u128 = 1 << TAG_BITS;
 const ZOMBIE_RADIX_SHIFT: u32 = TAG_BITS + 1;
+/// In the place of the radix of what is no CNode: a thread, an endpoint or a notification.
+const KIND_TCB: u64 = 0;
+const KIND_ENDPOINT: u64 = 1;
+const KIND_NOTIFICATION: u64 = 2;
 const _: () = assert!(ZOMBIE_REMAINING_SHIFT + ZOMBIE_SLOT_BITS < 128);
 
 fn word0(tag: CapTag, small: u64, address: u64) -> u64 {
@@ -81,13 +86,17 @@ impl From<Cap> for RawCap {
             Cap::IrqHandler { irq } => RawCap(word0(tag, 0, 0), u64::from(irq)),
             Cap::IoPort { first, last } => RawCap(word0(tag, 0, 0), u64::from(first) | u64::from(last) << 16),
             Cap::Zombie(c) => pack_zombie(c),
+            Cap::Eviction(EvictionCap::Endpoint(object)) => pack_eviction(KIND_ENDPOINT, object.phys()),
+            Cap::Eviction(EvictionCap::Notification(object)) => {
+                pack_eviction(KIND_NOTIFICATION, object.phys())
+            }
         }
     }
 }
 
 fn pack_zombie(zombie: ZombieCap) -> RawCap {
     let kind = match zombie.kind {
-        ZombieKind::Tcb => 0,
+        ZombieKind::Tcb => u128::from(KIND_TCB) << ZOMBIE_RADIX_SHIFT,
         ZombieKind::CNode { radix } => ZOMBIE_IS_CNODE | u128::from(radix) << ZOMBIE_RADIX_SHIFT,
     };
     let next = zombie.next_orphan.map_or(0, |slot| slot.phys().0 >> 5);
@@ -97,6 +106,10 @@ fn pack_zombie(zombie: ZombieCap) -> RawCap {
         | u128::from(next) << ZOMBIE_NEXT_SHIFT
         | u128::from(zombie.remaining) << ZOMBIE_REMAINING_SHIFT;
     RawCap(bits as u64, (bits >> 64) as u64)
+}
+
+fn pack_eviction(kind: u64, object: PhysAddr) -> RawCap {
+    RawCap(CapTag::Zombie.raw() | kind << ZOMBIE_RADIX_SHIFT, object.0)
 }
 
 impl RawCap {
@@ -221,6 +234,15 @@ impl RawCap {
         } else {
             ZombieKind::Tcb
         };
+        if bits & ZOMBIE_IS_CNODE == 0 && self.0 >> ZOMBIE_RADIX_SHIFT & 63 != KIND_TCB {
+            // SAFETY: word 1 was packed from a pointer to an object of this kind, which the capability keeps alive.
+            return Cap::Eviction(unsafe {
+                match self.0 >> ZOMBIE_RADIX_SHIFT & 63 {
+                    KIND_ENDPOINT => EvictionCap::Endpoint(KernelPtr::from_phys(PhysAddr(self.1))),
+                    _ => EvictionCap::Notification(KernelPtr::from_phys(PhysAddr(self.1))),
+                }
+            });
+        }
         let next = field(ZOMBIE_NEXT_SHIFT);
         // SAFETY: both addresses were packed from pointers to slots of objects that the zombie keeps alive.
         let (slots, next_orphan) = unsafe {

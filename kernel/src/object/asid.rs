@@ -4,8 +4,8 @@ use core::cell::Cell;
 use sel_abi::{ASID_POOL_INDEX_BITS, Label, NUM_ASID_POOLS_BITS, PAGE_BITS};
 
 use super::tcb::Tcb;
-use crate::addr::{KernelPtr, PhysAddr};
-use crate::arch::{self, pte::PageTable};
+use crate::addr::KernelPtr;
+use crate::arch::{self, AddressSpace, pte::PageTable};
 use crate::cap::{AsidPoolCap, Cap, Pml4Cap, UntypedCap, derivation, lookup};
 use crate::error::{LookupFailure, Stop, SyscallError};
 use crate::invoke::{Done, Invocation};
@@ -75,14 +75,14 @@ impl Default for AsidTable {
     }
 }
 
-/// The root table that a thread runs on: its own, or the kernel's if it has none any more.
+/// The address space that a thread runs in: its own, or the kernel's if it has none any more.
 #[inline]
-pub fn root_of(k: &Kernel, thread: impl core::ops::Deref<Target = Tcb>) -> PhysAddr {
+pub fn space_of(k: &Kernel, thread: impl core::ops::Deref<Target = Tcb>) -> AddressSpace {
     match thread.vspace().cap() {
         Cap::Pml4(Pml4Cap { object, asid: Some(asid) }) if k.asids.find(asid) == Some(object) => {
-            object.phys()
+            AddressSpace { root: object.phys(), asid: asid.0 }
         }
-        _ => arch::kernel_root(),
+        _ => arch::kernel_space(),
     }
 }
 
@@ -148,8 +148,8 @@ pub fn release_vspace(k: &mut Kernel, cap: &Pml4Cap) {
         && let Some(entry) = pool.get().spaces.get(asid.index())
     {
         entry.set(None);
+        arch::forget_address_space(AddressSpace { root: cap.object.phys(), asid: asid.0 });
     }
-    arch::leave_root(cap.object.phys());
 }
 
 /// The last capability to a pool goes: all its address spaces lose their numbers.
@@ -157,9 +157,10 @@ pub fn destroy_pool(k: &mut Kernel, cap: &AsidPoolCap) {
     let Some(entry) = k.asids.pools.get_mut(usize::from(cap.index)) else { return };
     if *entry == Some(cap.object) {
         *entry = None;
-        for space in &cap.object.get().spaces {
+        for (index, space) in (0..).zip(&cap.object.get().spaces) {
             if let Some(space) = space.take() {
-                arch::leave_root(space.phys());
+                let asid = u16::from(cap.index) << ASID_POOL_INDEX_BITS | index;
+                arch::forget_address_space(AddressSpace { root: space.phys(), asid });
             }
         }
     }

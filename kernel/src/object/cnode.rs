@@ -28,15 +28,15 @@ pub fn invoke(k: &mut Kernel, root: &Cap, call: &Invocation) -> Result<Done, Sto
     Ok(Done::Nothing)
 }
 
-fn cancel_badged_sends(k: &mut Kernel, slot: SlotPtr) -> Result<(), SyscallError> {
+fn cancel_badged_sends(k: &mut Kernel, slot: SlotPtr) -> Result<(), Stop> {
     match slot.cap() {
         Cap::Endpoint(endpoint) if endpoint.rights == CapRights::ALL => {
             if endpoint.badge != 0 {
-                endpoint::cancel_badged_sends(k, endpoint.object, endpoint.badge);
+                endpoint::cancel_badged_sends(k, endpoint.object, endpoint.badge)?;
             }
             Ok(())
         }
-        _ => Err(SyscallError::IllegalOperation),
+        _ => Err(SyscallError::IllegalOperation.into()),
     }
 }
 

@@ -7,6 +7,7 @@ use super::sched_context;
 use super::tcb::{self, SendMode, TcbPtr, ThreadState};
 use crate::addr::KernelPtr;
 use crate::cap::EndpointCap;
+use crate::error::Preempted;
 use crate::fault::{self, Fault};
 use crate::ipc::{self, transfer};
 use crate::queue::Queue;
@@ -68,7 +69,7 @@ pub fn send(
     let Some((receiver, reply)) = endpoint.first_receiver() else {
         if blocking {
             tcb::set_state(k, sender, ThreadState::BlockedOnSend { endpoint, send: mode });
-            endpoint.queue.insert(sender, ipc::goes_before);
+            enqueue_sender(k, endpoint, sender, mode.badge);
         }
         return;
     };
@@ -171,18 +172,61 @@ pub fn receive(
     sched_context::thread_woken(k, thread);
 }
 
-/// Restarts every sender with this badge (CNode_CancelBadgedSends); one that waits because of a fault stops.
-pub fn cancel_badged_sends(k: &mut Kernel, endpoint: KernelPtr<Endpoint>, badge: u64) {
-    let mut next = endpoint.queue.first();
+/// How far a preempted CNode_CancelBadgedSends has come: before this place in the queue, no sender has the badge.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Cancellation {
+    endpoint: KernelPtr<Endpoint>,
+    badge: u64,
+    /// Priority and arrival of the last sender that was looked at.
+    priority: u8,
+    arrival: u64,
+}
+
+/// Puts a sender into the queue.
+pub fn enqueue_sender(k: &mut Kernel, endpoint: KernelPtr<Endpoint>, sender: TcbPtr, badge: u64) {
+    k.arrivals += 1;
+    sender.arrival.set(k.arrivals);
+    endpoint.queue.insert(sender, ipc::goes_before);
+    if let Some(at) = k.cancellation
+        && at.endpoint == endpoint
+        && at.badge == badge
+        && sender.priority.get() > at.priority
+    {
+        // It stands where the cancellation has been already.
+        k.cancellation = None;
+    }
+}
+
+/// Restarts every sender with this badge (CNode_CancelBadgedSends); one that waits because of a fault stops. Looks at
+/// one sender after the other, with a preemption point after each, and goes on where it was preempted.
+pub fn cancel_badged_sends(
+    k: &mut Kernel,
+    endpoint: KernelPtr<Endpoint>,
+    badge: u64,
+) -> Result<(), Preempted> {
+    let goes_on = k.cancellation.take().filter(|at| at.endpoint == endpoint && at.badge == badge);
+    let mut next = match goes_on {
+        None => endpoint.queue.first(),
+        Some(at) => endpoint.queue.first_behind(|thread| {
+            let (priority, arrival) = (thread.priority.get(), thread.arrival.get());
+            priority < at.priority || (priority == at.priority && arrival > at.arrival)
+        }),
+    };
     while let Some(thread) = next {
         next = Queue::next(thread);
+        let (priority, arrival) = (thread.priority.get(), thread.arrival.get());
         if let ThreadState::BlockedOnSend { send, .. } = thread.state.get()
             && send.badge == badge
         {
             endpoint.queue.remove(thread);
             restart_waiter(k, thread);
         }
+        if let Err(preempted) = k.preemption_point() {
+            k.cancellation = Some(Cancellation { endpoint, badge, priority, arrival });
+            return Err(preempted);
+        }
     }
+    Ok(())
 }
 
 /// A waiting thread, out of its queue already, executes its system call again, or stops if a fault made it wait.
@@ -197,12 +241,19 @@ fn restart_waiter(k: &mut Kernel, thread: TcbPtr) {
     }
 }
 
-/// Destroys an endpoint: who waits restarts.
+/// The last capability to an endpoint goes; its threads are to be woken by [`evict`].
 pub fn destroy(k: &mut Kernel, endpoint: KernelPtr<Endpoint>) {
-    while let Some(thread) = endpoint.queue.pop_first() {
-        if let ThreadState::BlockedOnReceive { reply: Some(reply), .. } = thread.state.get() {
-            reply.thread.set(None);
-        }
-        restart_waiter(k, thread);
+    if k.cancellation.is_some_and(|at| at.endpoint == endpoint) {
+        k.cancellation = None;
     }
+}
+
+/// Wakes one thread that waits for an endpoint that is gone: it restarts. False if none waits any more.
+pub fn evict(k: &mut Kernel, endpoint: KernelPtr<Endpoint>) -> bool {
+    let Some(thread) = endpoint.queue.pop_first() else { return false };
+    if let ThreadState::BlockedOnReceive { reply: Some(reply), .. } = thread.state.get() {
+        reply.thread.set(None);
+    }
+    restart_waiter(k, thread);
+    true
 }

@@ -137,21 +137,19 @@ pub fn invoke_handler(k: &mut Kernel, irq: u8, call: &Invocation) -> Result<Done
             if !matches!(cap, Cap::Notification(to) if to.rights.contains(CapRights::WRITE)) {
                 return Err(SyscallError::InvalidCapability(0).into());
             }
-            clear_handler(k, irq);
             if let Some(slot) = k.irqs.handler(irq) {
+                delete::delete(k, slot)?;
                 derive::insert_derived(slot, cap, source);
             }
         }
-        Some(Label::IrqClearIrqHandler) => clear_handler(k, irq),
+        Some(Label::IrqClearIrqHandler) => {
+            if let Some(slot) = k.irqs.handler(irq) {
+                delete::delete(k, slot)?;
+            }
+        }
         _ => return Err(SyscallError::IllegalOperation.into()),
     }
     Ok(Done::Nothing)
-}
-
-fn clear_handler(k: &mut Kernel, irq: u8) {
-    if let Some(slot) = k.irqs.handler(irq) {
-        delete::delete_short(k, slot);
-    }
 }
 
 /// An interrupt came: its line is masked until it is acknowledged, and the notification is signalled.
@@ -169,12 +167,17 @@ pub fn deliver(k: &mut Kernel, vector: u8) {
     }
 }
 
-/// The last capability to a handler goes: the line is masked and can be issued again.
+/// The slot of a handler's notification, if one is set.
+pub fn notification_of(k: &Kernel, irq: u8) -> Option<KernelPtr<Slot>> {
+    k.irqs.handler(irq).filter(|slot| !slot.is_empty())
+}
+
+/// The last capability to a handler goes: the line is masked and can be issued again. Its notification is not set any
+/// more, see [`notification_of`].
 pub fn destroy(k: &mut Kernel, irq: u8) {
     if let Source::IoApic { ioapic, pin } = k.irqs.source(irq) {
         arch::ioapic_mask(ioapic, pin, true);
     }
-    clear_handler(k, irq);
     if let Some(entry) = k.irqs.sources.get_mut(usize::from(irq)) {
         *entry = Source::None;
     }

@@ -22,11 +22,12 @@ use crate::state::Kernel;
 
 /// Destroys what one capability stands for: its own mapping, and with the last one (`is_final`) the object.
 ///
-/// The slots of a CNode or thread are emptied afterwards, see [`crate::cap::delete`].
+/// What takes long comes afterwards, see [`crate::cap::delete`]: emptying the slots of a CNode or thread, waking who waits
+/// for an endpoint or notification.
 pub fn finalise(k: &mut Kernel, cap: Cap, is_final: bool) {
     match cap {
         Cap::Endpoint(endpoint) if is_final => endpoint::destroy(k, endpoint.object),
-        Cap::Notification(notification) if is_final => notification::destroy(k, notification.object),
+        Cap::Notification(notification) if is_final => notification::destroy(notification.object),
         Cap::Reply(reply) if is_final => reply::destroy(k, reply.object),
         Cap::SchedContext(context) if is_final => sched_context::destroy(k, context.object),
         Cap::Tcb(tcb) if is_final => tcb::destroy(k, tcb),

@@ -114,17 +114,22 @@ pub fn unbind_thread(thread: TcbPtr) {
     }
 }
 
-/// Destroys a notification: who waits restarts, thread and scheduling context are unbound.
-pub fn destroy(k: &mut Kernel, notification: KernelPtr<Notification>) {
+/// The last capability to a notification goes: thread and scheduling context are unbound. Who waits is to be woken by
+/// [`evict`].
+pub fn destroy(notification: KernelPtr<Notification>) {
     if let Some(thread) = notification.bound_thread.take() {
         thread.bound_notification.set(None);
     }
     if let Some(context) = notification.sched_context.take() {
         context.notification.set(None);
     }
-    while let Some(thread) = notification.queue.pop_first() {
-        tcb::set_state(k, thread, ThreadState::Restart);
-        sched_context::thread_woken(k, thread);
-        ipc::wake(k, thread);
-    }
+}
+
+/// Wakes one thread that waits for a notification that is gone: it restarts. False if none waits any more.
+pub fn evict(k: &mut Kernel, notification: KernelPtr<Notification>) -> bool {
+    let Some(thread) = notification.queue.pop_first() else { return false };
+    tcb::set_state(k, thread, ThreadState::Restart);
+    sched_context::thread_woken(k, thread);
+    ipc::wake(k, thread);
+    true
 }

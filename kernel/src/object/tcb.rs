@@ -3,13 +3,14 @@ use core::cell::Cell;
 
 use sel_abi::{CapRights, Register, TCB_SLOTS};
 
-use super::endpoint::Endpoint;
+use super::endpoint::{self, Endpoint};
 use super::notification::Notification;
 use super::reply::Reply;
 use super::sched_context::SchedContext;
 use crate::addr::{KernelPtr, PhysAddr};
 use crate::arch::{self, Context, FpuState};
 use crate::cap::{Cap, Slot, delete};
+use crate::error::Preempted;
 use crate::fault::Fault;
 use crate::queue::{Links, Node};
 use crate::state::Kernel;
@@ -100,6 +101,8 @@ pub struct Tcb {
     pub fault: Cell<Fault>,
     /// Links of a wait queue or the release queue; ready queues use `ready_next` and `ready_previous`.
     pub links: Links<TcbPtr>,
+    /// When it began to wait as a sender, in a count of such beginnings.
+    pub arrival: Cell<u64>,
     /// The next thread of the ready queue.
     pub ready_next: Cell<Option<TcbPtr>>,
     /// The thread before this one in the ready queue.
@@ -122,6 +125,10 @@ pub struct Tcb {
     pub queued: Cell<Queued>,
     /// TCB_SetFlags.
     pub flags: Cell<u64>,
+    /// Debug builds: the thread made before this one.
+    pub listed_before: Cell<Option<TcbPtr>>,
+    /// Debug builds: the thread made behind this one.
+    pub listed_behind: Cell<Option<TcbPtr>>,
     /// Name for debug output, NUL-padded.
     pub name: [Cell<u8>; NAME_BYTES],
 }
@@ -261,7 +268,8 @@ pub enum TcbSlot {
 }
 
 /// Makes zeroed memory a thread (abi.md 7.2).
-pub fn init(k: &Kernel, tcb: TcbPtr) {
+pub fn init(k: &mut Kernel, tcb: TcbPtr) {
+    k.list_thread(tcb);
     tcb.context.init();
     arch::fpu_init(&tcb.fpu);
     tcb.state.set(ThreadState::Inactive);
@@ -319,10 +327,15 @@ pub fn set_state(k: &mut Kernel, tcb: TcbPtr, state: ThreadState) {
 /// Sets the priority and puts the thread where it belongs now (abi.md 7.3).
 pub fn set_priority(k: &mut Kernel, tcb: TcbPtr, priority: u8) {
     match tcb.state.get() {
-        ThreadState::BlockedOnReceive { endpoint, .. } | ThreadState::BlockedOnSend { endpoint, .. } => {
+        ThreadState::BlockedOnReceive { endpoint, .. } => {
             endpoint.queue.remove(tcb);
             tcb.priority.set(priority);
             endpoint.queue.insert(tcb, ipc::goes_before);
+        }
+        ThreadState::BlockedOnSend { endpoint, send } => {
+            endpoint.queue.remove(tcb);
+            tcb.priority.set(priority);
+            endpoint::enqueue_sender(k, endpoint, tcb, send.badge);
         }
         ThreadState::BlockedOnNotification { notification } => {
             notification.queue.remove(tcb);
@@ -354,9 +367,11 @@ pub fn destroy(k: &mut Kernel, tcb: TcbPtr) {
     }
     suspend(k, tcb);
     k.fpu_forget(tcb);
+    k.unlist_thread(tcb);
 }
 
-/// Replaces one of the thread's capabilities by a copy of the one in `source`. The old one must be short to delete.
+/// Replaces one of the thread's capabilities by a copy of the one in `source`. The old one must be short to delete, see
+/// [`make_room`].
 pub fn install(k: &mut Kernel, tcb: TcbPtr, which: TcbSlot, cap: Cap, source: KernelPtr<Slot>) {
     let slot = tcb.slot_ptr(which);
     delete::delete_short(k, slot);
@@ -364,6 +379,12 @@ pub fn install(k: &mut Kernel, tcb: TcbPtr, which: TcbSlot, cap: Cap, source: Ke
     if !cap.is_null() && crate::cap::derivation::same_object(&source.cap(), &cap) {
         crate::cap::derive::insert_derived(slot, cap, source);
     }
+}
+
+/// Empties a slot of the thread that a new handler shall stand in: the old one may be the last capability to an endpoint
+/// that many wait for.
+pub fn make_room(k: &mut Kernel, tcb: TcbPtr, which: TcbSlot) -> Result<(), Preempted> {
+    delete::delete(k, tcb.slot_ptr(which))
 }
 
 /// The registers that carry a received message are those of `tcb`; a received badge goes to `rdi`.

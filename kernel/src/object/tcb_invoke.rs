@@ -7,7 +7,7 @@ use super::{asid, notification, sched_context};
 use crate::addr::KernelPtr;
 use crate::arch;
 use crate::cap::{Cap, Slot, delete, derive};
-use crate::error::{Stop, SyscallError};
+use crate::error::{Preempted, Stop, SyscallError};
 use crate::fault;
 use crate::invoke::{Done, Invocation};
 use crate::state::Kernel;
@@ -34,7 +34,7 @@ pub fn invoke(k: &mut Kernel, thread: TcbPtr, call: &Invocation) -> Outcome {
         Some(Label::TcbSetSchedParams) => set_sched_params(k, thread, call),
         Some(Label::TcbSetTimeoutEndpoint) => {
             let handler = handler_cap(call.extra_slot(0)?, 1)?;
-            install_handler(k, thread, TcbSlot::TimeoutHandler, handler);
+            install_handler(k, thread, TcbSlot::TimeoutHandler, handler)?;
             Ok(Done::Nothing)
         }
         Some(Label::TcbSetIpcBuffer) => {
@@ -219,7 +219,7 @@ fn install_spaces(k: &mut Kernel, thread: TcbPtr, (cspace, vspace): (Derived, De
     tcb::install(k, thread, TcbSlot::CSpace, cspace.cap, cspace.slot);
     tcb::install(k, thread, TcbSlot::VSpace, vspace.cap, vspace.slot);
     if is_caller(k, thread) {
-        arch::set_root(asid::root_of(k, thread));
+        arch::set_address_space(asid::space_of(k, thread));
     }
 }
 
@@ -246,7 +246,7 @@ fn set_space(k: &mut Kernel, thread: TcbPtr, call: &Invocation) -> Outcome {
     call.need_caps(3)?;
     let spaces = space_roots(thread, (call.extra_slot(1)?, call.word(0)), call.extra_slot(2)?)?;
     let handler = handler_cap(call.extra_slot(0)?, 1)?;
-    install_handler(k, thread, TcbSlot::FaultHandler, handler);
+    install_handler(k, thread, TcbSlot::FaultHandler, handler)?;
     install_spaces(k, thread, spaces);
     Ok(Done::Nothing)
 }
@@ -261,8 +261,16 @@ fn handler_cap(slot: SlotPtr, number: u64) -> Result<Derived, SyscallError> {
     }
 }
 
-fn install_handler(k: &mut Kernel, thread: TcbPtr, which: TcbSlot, handler: Derived) {
+/// Installs a handler. Nothing else has been changed before this, so that the call can be made again after a preemption.
+fn install_handler(
+    k: &mut Kernel,
+    thread: TcbPtr,
+    which: TcbSlot,
+    handler: Derived,
+) -> Result<(), Preempted> {
+    tcb::make_room(k, thread, which)?;
     tcb::install(k, thread, which, handler.cap, handler.slot);
+    Ok(())
 }
 
 // ---- scheduling ----
@@ -303,7 +311,7 @@ fn set_sched_params(k: &mut Kernel, thread: TcbPtr, call: &Invocation) -> Outcom
         _ => return Err(SyscallError::InvalidCapability(2).into()),
     };
     let handler = handler_cap(call.extra_slot(2)?, 3)?;
-    install_handler(k, thread, TcbSlot::FaultHandler, handler);
+    install_handler(k, thread, TcbSlot::FaultHandler, handler)?;
     thread.mcp.set(mcp);
     tcb::set_priority(k, thread, priority);
     match (context, thread.sched_context.get()) {

@@ -2,8 +2,8 @@
 use core::cell::Cell;
 
 use super::asid::Asid;
-use crate::addr::{KernelPtr, VirtAddr};
-use crate::arch::{self, pte::Entry, pte::PageTable};
+use crate::addr::{KernelPtr, PhysAddr, VirtAddr};
+use crate::arch::{self, pte::Entry, pte::PageTable, pte::TABLE_ENTRIES};
 use crate::cap::{FrameCap, FrameSize, Mapping, TableCap};
 use crate::error::LookupFailure;
 use crate::state::Kernel;
@@ -65,7 +65,7 @@ pub fn forget_frame(k: &Kernel, frame: &FrameCap) {
         && maps_frame(entry.get(), frame)
     {
         entry.set(Entry::EMPTY);
-        arch::flush_page(vaddr.0);
+        arch::flush_page(asid.0, vaddr.0);
     }
 }
 
@@ -79,7 +79,7 @@ pub fn unmap_table(k: &Kernel, table: &TableCap) {
         let large = bits < 39 && held.is_large();
         if held.is_present() && !large && held.address() == table.object.phys() {
             entry.set(Entry::EMPTY);
-            arch::flush_all();
+            arch::flush_all(asid.0);
         }
     }
 }
@@ -88,5 +88,44 @@ pub fn unmap_table(k: &Kernel, table: &TableCap) {
 pub fn clear_table(table: KernelPtr<PageTable>) {
     for entry in &table.get().entries {
         entry.set(Entry::EMPTY);
+    }
+}
+
+/// Calls `each` for every page of user memory that the tables below `root` map: address, frame, log2 of the size,
+/// rights as `rwx` letters.
+pub fn for_each_page(
+    root: KernelPtr<PageTable>,
+    mut each: impl FnMut(VirtAddr, PhysAddr, u64, &'static str),
+) {
+    const USER_ENTRIES: usize = 256;
+    let mut levels = [(root, 0usize); 4];
+    let mut depth = 0;
+    while let Some((table, index)) = levels.get_mut(depth) {
+        let bits = 39 - 9 * depth as u64;
+        let end = if depth == 0 { USER_ENTRIES } else { TABLE_ENTRIES };
+        if *index == end {
+            let Some(above) = depth.checked_sub(1) else { return };
+            depth = above;
+            continue;
+        }
+        let entry = table.get().entries[*index].get();
+        *index += 1;
+        if !entry.is_present() {
+            continue;
+        }
+        if bits == 12 || (bits < 39 && entry.is_large()) {
+            let vaddr = levels
+                .iter()
+                .take(depth + 1)
+                .enumerate()
+                .fold(0, |sum, (level, (_, index))| sum | (*index as u64 - 1) << (39 - 9 * level as u64));
+            each(VirtAddr(vaddr), entry.page_address(bits), bits, entry.rights_text());
+        } else {
+            depth += 1;
+            if let Some(below) = levels.get_mut(depth) {
+                // SAFETY: as in `find_entry`.
+                *below = (unsafe { KernelPtr::from_phys(entry.address()) }, 0);
+            }
+        }
     }
 }

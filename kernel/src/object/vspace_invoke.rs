@@ -135,7 +135,7 @@ fn map_frame(k: &mut Kernel, frame: FrameCap, call: &Invocation) -> Outcome {
     let attributes = VmAttributes::from_bits_truncate(call.word(2));
     entry.set(frame_entry(&frame, rights, attributes));
     if old.is_present() {
-        arch::flush_page(vaddr.0);
+        arch::flush_page(asid.0, vaddr.0);
     }
     call.slot.set_cap(Cap::Frame(FrameCap { mapping: Some(Mapping { asid, vaddr }), ..frame }));
     Ok(Done::Nothing)

@@ -4,7 +4,6 @@
 //! decision is made once, in [`Kernel::schedule`], before the kernel is left.
 
 mod budget;
-mod dump;
 pub mod ready;
 pub mod refill;
 
@@ -18,6 +17,9 @@ use crate::state::Kernel;
 use ready::ReadyQueues;
 
 pub use sched_context::complete_yield_to_of;
+
+/// Threads of the release queue that one kernel entry wakes: what it may cost is bounded.
+const WOKEN_AT_ONCE: usize = 32;
 
 /// What the scheduler has to do at the end of this kernel entry.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -114,9 +116,10 @@ impl Kernel {
         self.reprogram = true;
     }
 
-    /// Wakes the threads whose replenishment has come.
+    /// Wakes threads whose replenishment has come. Where there are very many, the timer fires again at once for the rest.
     fn awaken(&mut self) {
-        while let Some(thread) = self.sched.release.first() {
+        for _ in 0..WOKEN_AT_ONCE {
+            let Some(thread) = self.sched.release.first() else { break };
             if release_time(thread) > self.now {
                 break;
             }
@@ -231,11 +234,11 @@ impl Kernel {
         }
         self.current = next;
         let Some(next) = next else {
-            arch::set_root(arch::kernel_root());
+            arch::set_address_space(arch::kernel_space());
             return;
         };
         arch::load_bases(&next.context);
-        arch::set_root(asid::root_of(self, next));
+        arch::set_address_space(asid::space_of(self, next));
         arch::set_current_context(&next.get().context);
     }
 

@@ -8,7 +8,7 @@ use super::machine::Machine;
 use super::{check_threads, check_tree};
 use crate::addr::{KernelPtr, PhysAddr};
 use crate::arch::pte::{Entry, PageTable};
-use crate::cap::{Cap, FrameCap, Pml4Cap, Slot, ZombieKind};
+use crate::cap::{Cap, EvictionCap, FrameCap, Pml4Cap, Slot, ZombieKind};
 use crate::object::asid::Asid;
 use crate::object::endpoint::Endpoint;
 use crate::object::notification::Notification;
@@ -137,6 +137,8 @@ fn build(m: &Machine, seen: &HashMap<u64, KernelPtr<Slot>>) -> Found {
         match cap {
             Cap::Tcb(tcb) => found.threads.push(tcb),
             Cap::Endpoint(endpoint) => found.endpoints.push(endpoint.object),
+            Cap::Eviction(EvictionCap::Endpoint(object)) => found.endpoints.push(object),
+            Cap::Eviction(EvictionCap::Notification(object)) => found.notifications.push(object),
             Cap::Notification(notification) => found.notifications.push(notification.object),
             Cap::Reply(reply) => found.replies.push(reply.object),
             Cap::SchedContext(context) => found.contexts.push(context.object),

@@ -306,7 +306,7 @@ fn a_preempted_reset() {
         m.delete(ep);
         m.preempt_every = every;
         let frame = m.retype(inner, ObjectType::Page, 0, 1);
-        assert_eq!(m.restarts, (1 << (15 - 8)) / every as usize);
+        assert_eq!(m.restarts, (1 << (15 - 10)) / every as usize);
         assert!(!m.cap(frame).is_null());
         m.revoke(arena);
         all_free(&mut m, arena);

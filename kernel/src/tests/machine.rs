@@ -27,8 +27,6 @@ pub const IMAGE_BASE: u64 = 0x40_0000;
 pub const IMAGE_BYTES: u64 = 0x2000;
 /// Ticks of a microsecond of the host port's clock.
 pub const TICKS_PER_US: u64 = 1_000;
-/// Work units between two real checks at preemption points, less one.
-const WORK_UNITS_BEFORE_CHECK: u32 = 99;
 
 thread_local! {
     static ARENA_IS_DIRTY: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
@@ -179,7 +177,7 @@ impl Machine {
 
     fn arm_preemption(&mut self) {
         if self.preempt_every > 0 {
-            self.k.work_units = (WORK_UNITS_BEFORE_CHECK + 1).saturating_sub(self.preempt_every);
+            self.k.work_left = self.preempt_every;
             arch::set_interrupt_pending(true);
         }
     }

@@ -169,6 +169,7 @@ pub fn run_all(machine: &Machine<'_>, groups: &[&'static [Test]]) -> ! {
             failed += 1;
         }
     }
+    libsel::sys::debug_dump_scheduler();
     console::line(format_args!("{passed} passed, {failed} failed"));
     exit::exit(u8::from(failed != 0));
 }

@@ -152,13 +152,13 @@ fn detect() -> Features {
     features
 }
 
-/// Detects features and sets the control registers up for them.
-pub fn init() -> Result<(), Unsupported> {
+/// Detects features and sets the control registers up for them. Features in `unwanted` are left off.
+pub fn init(unwanted: Features) -> Result<(), Unsupported> {
     const EFER_SYSCALL: u64 = 1 << 0;
     const EFER_NO_EXECUTE: u64 = 1 << 11;
     /// WB, WT, UC-, UC, WC (abi.md 7.8), then WT, UC-, UC as after reset.
     const PAT: u64 = 0x0007_0401_0007_0406;
-    let features = detect();
+    let features = detect() - unwanted;
     FEATURES.store(features.bits(), Ordering::Relaxed);
     if !features.contains(Features::NX) {
         return Err(Unsupported::NoExecuteNever);
@@ -203,6 +203,12 @@ pub fn init() -> Result<(), Unsupported> {
 pub fn enable_global_pages() {
     // SAFETY: the kernel's own page tables are in use, and mark as global only what is the same in all of them.
     unsafe { Cr4::write_raw((Cr4::read() | Cr4Flags::PAGE_GLOBAL).bits()) }
+}
+
+/// Lets CR3 hold the tag of an address space.
+pub fn enable_tags() {
+    // SAFETY: CR3 holds tag 0: the kernel's own page tables are in use. The processor has the feature.
+    unsafe { Cr4::write_raw((Cr4::read() | Cr4Flags::PCID).bits()) }
 }
 
 /// Address of the last page fault.

@@ -24,13 +24,10 @@ pub fn interrupt_pending() -> bool {
     is_recorded()
 }
 
-/// Takes an interrupt that was remembered or waits now: the highest vector, which is also the one that
-/// [`super::end_of_interrupt`] ends.
+/// Takes an interrupt that was remembered: the highest vector, which is also the one that [`super::end_of_interrupt`]
+/// ends. No more are let in, so that a device that never stops raising interrupts does not keep the core here.
 #[inline]
 pub fn take_interrupt() -> Option<u8> {
-    if !interrupt_pending() {
-        return None;
-    }
     let pending = &percpu::this().pending;
     let (index, word) = pending.iter().enumerate().rfind(|(_, word)| word.get() != 0)?;
     let bit = word.get().ilog2();

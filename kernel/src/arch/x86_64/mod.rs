@@ -28,11 +28,13 @@ pub use exit::{EXIT_PANIC, halt, set_exit_port};
 pub use fpu::{FpuState, fpu_enable, fpu_init, fpu_restore, fpu_save};
 pub use interrupts::{interrupt_pending, take_interrupt, wait_for_interrupt};
 pub use ioapic::{ioapic_count, ioapic_mask, ioapic_pins, ioapic_route};
-pub use paging::{fill_kernel_half, kernel_root};
+pub use paging::{fill_kernel_half, kernel_space};
 pub use port::{port_read, port_write};
 pub use serial::put_char;
 pub use timer::{now, set_timer, tsc_hz};
-pub use tlb::{flush_all, flush_page, leave_root, load_bases, save_bases, set_root};
+pub use tlb::{
+    flush_all, flush_caches, flush_page, forget_address_space, load_bases, save_bases, set_address_space,
+};
 
 use crate::boot::acpi::Platform;
 use paging::PagingError;

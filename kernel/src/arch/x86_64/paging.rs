@@ -5,8 +5,9 @@ use core::fmt;
 use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use super::cpu::{self, Features};
-use super::{stack, tlb};
+use super::{percpu, stack, tlb};
 use crate::addr::{KernelPtr, PHYS_OFFSET, PhysAddr};
+use crate::arch::AddressSpace;
 use crate::arch::pte::{Entry, EntryFlags, PageTable, TABLE_ENTRIES};
 use crate::boot::acpi::PhysMemory;
 use crate::boot::layout::Kept;
@@ -212,21 +213,25 @@ pub fn install(
     ROOT.store(root.0, Ordering::Relaxed);
     DEVICE_TABLE.store(device_table.0, Ordering::Relaxed);
     // The direct map, the image and the stacks are where they were; statics and the stack lie in the image.
-    tlb::set_root(root);
+    tlb::set_address_space(kernel_space());
     cpu::enable_global_pages();
+    if cpu::has(Features::PCID) {
+        cpu::enable_tags();
+        percpu::this().tags.enable();
+    }
     Ok(DirectMap(()))
 }
 
 /// The page tables that map nothing but the kernel.
 #[inline]
-pub fn kernel_root() -> PhysAddr {
-    PhysAddr(ROOT.load(Ordering::Relaxed))
+pub fn kernel_space() -> AddressSpace {
+    AddressSpace { root: PhysAddr(ROOT.load(Ordering::Relaxed)), asid: 0 }
 }
 
 /// Makes the kernel reachable from an address space.
 pub fn fill_kernel_half(pml4: KernelPtr<PageTable>) {
     // SAFETY: `install` made the table, which lies in RAM and is never freed.
-    let kernel = unsafe { KernelPtr::<PageTable>::from_phys(kernel_root()) };
+    let kernel = unsafe { KernelPtr::<PageTable>::from_phys(kernel_space().root) };
     let halves = pml4.entries.iter().zip(&kernel.entries).skip(TABLE_ENTRIES / 2);
     halves.for_each(|(to, from)| to.set(from.get()));
 }
@@ -238,7 +243,7 @@ fn set_device_page(slot: usize, entry: Entry) -> u64 {
         cell.set(entry);
     }
     let vaddr = DEVICE_WINDOW + slot as u64 * PAGE;
-    tlb::flush_page(vaddr);
+    tlb::forget_page(vaddr);
     vaddr
 }
 

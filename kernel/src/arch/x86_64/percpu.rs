@@ -6,6 +6,7 @@ use core::mem::offset_of;
 use super::gdt::Segments;
 use super::msr;
 use super::stack::STACKS;
+use crate::arch::tags::Tags;
 
 /// Cores that the kernel has room for.
 pub const MAX_CORES: usize = 1;
@@ -23,8 +24,8 @@ pub struct PerCpu {
     pub(super) user_rsp: Cell<u64>,
     /// Vectors that were raised while the core was in the kernel, one bit each.
     pub(super) pending: [Cell<u64>; 4],
-    /// Root of the page tables in use, as in CR3.
-    pub(super) root: Cell<u64>,
+    /// The address space in use, and what the TLB may hold.
+    pub(super) tags: Tags,
     /// The FPU may be used: CR0.TS is clear.
     pub(super) fpu_on: Cell<bool>,
     segments: Segments,
@@ -42,7 +43,7 @@ impl PerCpu {
             stack_top: Cell::new(0),
             user_rsp: Cell::new(0),
             pending: [const { Cell::new(0) }; 4],
-            root: Cell::new(0),
+            tags: Tags::new(),
             fpu_on: Cell::new(true),
             segments: Segments::new(),
         }

@@ -77,6 +77,18 @@ impl Entry {
         PhysAddr(self.0 & ADDRESS_MASK)
     }
 
+    /// What a user may do with the page, as letters.
+    pub fn rights_text(self) -> &'static str {
+        let has = |flag: EntryFlags| self.0 & flag.bits() != 0;
+        match (has(EntryFlags::USER), has(EntryFlags::WRITABLE), has(EntryFlags::NO_EXECUTE)) {
+            (false, ..) => "---",
+            (true, false, false) => "r-x",
+            (true, true, false) => "rwx",
+            (true, false, true) => "r--",
+            (true, true, true) => "rw-",
+        }
+    }
+
     /// The address of a page of 2^`bits` bytes.
     #[inline]
     pub fn page_address(self, bits: u64) -> PhysAddr {

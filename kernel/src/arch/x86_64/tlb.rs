@@ -7,34 +7,55 @@ use x86_64::registers::segmentation::{FS, GS, Segment64};
 use super::cpu::{self, Features};
 use super::percpu;
 use super::{msr, paging};
-use crate::addr::PhysAddr;
 use crate::arch::Context;
+use crate::arch::tags::{AddressSpace, Invalidation};
 
-/// Switches to other page tables, if they are not those in use.
+/// Switches to another address space, if it is not the one in use.
 #[inline]
-pub fn set_root(pml4: PhysAddr) {
-    if percpu::this().root.replace(pml4.0) != pml4.0 {
-        load_root(pml4.0);
+pub fn set_address_space(space: AddressSpace) {
+    if let Some(value) = percpu::this().tags.switch(space) {
+        load_root(value);
     }
 }
 
-/// If these page tables are in use, the kernel's own take their place.
-pub fn leave_root(pml4: PhysAddr) {
-    if percpu::this().root.get() == pml4.0 {
-        set_root(paging::kernel_root());
+/// An address space is no longer one: if it is in use, the kernel's own takes its place, and nothing of it stays in the
+/// TLB.
+pub fn forget_address_space(space: AddressSpace) {
+    let tags = &percpu::this().tags;
+    if tags.root() == space.root {
+        set_address_space(paging::kernel_space());
+    }
+    // It is not in use now. Without tags nothing of it was kept when it was left.
+    let _ = tags.changed(space.asid);
+}
+
+/// Something was unmapped at an address of an address space, or its rights were changed.
+#[inline]
+pub fn flush_page(asid: u16, vaddr: u64) {
+    if percpu::this().tags.changed(asid) == Invalidation::Now {
+        forget_page(vaddr);
     }
 }
 
-/// Forgets the translation of one address.
+/// A table was unmapped in an address space.
+pub fn flush_all(asid: u16) {
+    let tags = &percpu::this().tags;
+    if tags.changed(asid) == Invalidation::Now {
+        load_root(tags.reload());
+    }
+}
+
+/// Forgets what is known of one address under the current tag, and of the kernel's.
 #[inline]
-pub fn flush_page(vaddr: u64) {
+pub(super) fn forget_page(vaddr: u64) {
     // SAFETY: forgetting a translation only costs time.
     unsafe { asm!("invlpg [{}]", in(reg) vaddr, options(nostack, preserves_flags)) }
 }
 
-/// Forgets all translations but the kernel's own.
-pub fn flush_all() {
-    load_root(percpu::this().root.get());
+/// Writes all caches back and empties them.
+pub fn flush_caches() {
+    // SAFETY: only time is lost.
+    unsafe { asm!("wbinvd", options(nostack, preserves_flags)) }
 }
 
 #[inline]
