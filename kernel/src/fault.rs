@@ -5,7 +5,7 @@ use sel_abi::fault::{timeout, unknown_syscall};
 use sel_abi::{CapRights, FAST_MESSAGE_REGISTERS, FaultType, MessageInfo, Register};
 
 use crate::cap::{Cap, EndpointCap, Slot};
-use crate::dump::{MissingRight, Path};
+use crate::dump::{MissingRight, NAME_BYTES, Path};
 use crate::error::LookupFailure;
 use crate::ipc::message;
 use crate::object::endpoint;
@@ -139,8 +139,8 @@ pub fn raise(k: &mut Kernel, thread: TcbPtr, fault: Fault) {
 
 /// Says in words what a thread without a fault handler did.
 fn report_unhandled(thread: TcbPtr, fault: &Fault) {
-    let mut buffer = [0; tcb::NAME_BYTES];
-    let name = thread.name_text(&mut buffer);
+    let mut buffer = [0; NAME_BYTES];
+    let name = thread.name.text(&mut buffer);
     let ip = thread.context.fault_ip.get();
     print::line(format_args!("thread {name:?} stopped at {ip:#x}, no fault handler: {fault}"));
     match *fault {

@@ -5,13 +5,14 @@ use sel_abi::{CapRights, Register, Syscall};
 use crate::addr::KernelPtr;
 use crate::arch;
 use crate::cap::{Cap, lookup};
+use crate::dump::NAME_BYTES;
 use crate::error::{LookupFailure, Preempted, Stop};
 use crate::fault::{self, Fault};
 use crate::invoke::{self, Invocation};
 use crate::ipc::{message, transfer};
 use crate::latency::Cause;
 use crate::object::reply::Reply;
-use crate::object::tcb::{self, SendMode, TcbPtr, ThreadState};
+use crate::object::tcb::{SendMode, TcbPtr, ThreadState};
 use crate::object::{endpoint, irq, notification, reply, tcb_invoke};
 use crate::print;
 use crate::state::Kernel;
@@ -279,7 +280,7 @@ fn name_thread(caller: TcbPtr, cptr: u64) {
         .skip(sel_abi::message::IPC_BUFFER_MSG_WORD)
         .take(sel_abi::MSG_MAX_LENGTH)
         .flat_map(|word| word.get().to_le_bytes());
-    let mut name = [0; tcb::NAME_BYTES];
+    let mut name = [0; NAME_BYTES];
     let mut terminated = false;
     for (index, byte) in bytes.enumerate() {
         if byte == 0 {
@@ -294,7 +295,7 @@ fn name_thread(caller: TcbPtr, cptr: u64) {
         print::line(format_args!("DebugNameThread: the name is too long"));
         arch::halt(1);
     }
-    target.set_name(&name);
+    target.name.set(&name);
 }
 
 /// An exception of the current thread. `address` is CR2.

@@ -5,7 +5,7 @@
 
 mod extra;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use extra::{Block, Blocks, FrameBuffer, MemoryMap, MemoryRegion, Module, Modules};
 

@@ -29,6 +29,7 @@ thread_local! {
     static TIMER: Cell<u64> = const { Cell::new(u64::MAX) };
     static PENDING: Cell<bool> = const { Cell::new(false) };
     static ROOT: Cell<u64> = const { Cell::new(0) };
+    static ASID: Cell<u16> = const { Cell::new(0) };
     static OUTPUT: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -48,6 +49,7 @@ pub fn reset() {
     TIMER.set(u64::MAX);
     PENDING.set(false);
     ROOT.set(0);
+    ASID.set(0);
 }
 
 /// Lets time pass.
@@ -133,6 +135,7 @@ pub fn port_write(_port: u16, _bytes: u8, _value: u32) {}
 /// Remembers the root.
 pub fn set_address_space(space: AddressSpace) {
     ROOT.set(space.root.0);
+    ASID.set(space.asid);
 }
 
 /// The root that was set last.
@@ -141,8 +144,15 @@ pub fn root() -> PhysAddr {
 }
 
 /// If this address space is in use, the kernel's own takes its place.
-pub fn forget_address_space(space: AddressSpace) {
-    if ROOT.get() == space.root.0 {
+pub fn forget_address_space(asid: u16) {
+    if ASID.get() == asid {
+        set_address_space(kernel_space());
+    }
+}
+
+/// As [`forget_address_space`] for a pool of 512.
+pub fn forget_pool(first: u16) {
+    if ASID.get() & !511 == first {
         set_address_space(kernel_space());
     }
 }

@@ -300,7 +300,7 @@ fn start(
     state: StartState,
 ) -> Result<(), BootError> {
     tcb::init(k, thread);
-    thread.set_name(b"rootserver");
+    thread.name.set(b"rootserver");
     for (which, index) in [
         (TcbSlot::CSpace, slot::INIT_THREAD_CNODE),
         (TcbSlot::VSpace, slot::INIT_THREAD_VSPACE),

@@ -2,8 +2,10 @@
 //! stopped. Nothing here is part of the interface; the words may change.
 #![deny(unsafe_code)]
 
+mod name;
 mod path;
 mod snapshot;
 mod threads;
 
+pub use name::{NAME_BYTES, Name};
 pub use path::{MissingRight, Path};

@@ -1,10 +1,10 @@
 //! DebugSnapshot: every thread, and every capability that can be reached from one, in the manner of a capDL file.
 use core::fmt;
 
+use super::NAME_BYTES;
 use crate::addr::{KernelPtr, PhysAddr};
 use crate::arch::pte::PageTable;
 use crate::cap::{CNodeCap, Cap, Slot};
-use crate::object::tcb::NAME_BYTES;
 use crate::object::vspace;
 use crate::print;
 use crate::state::Kernel;
@@ -69,7 +69,7 @@ impl Kernel {
                 thread.priority.get(),
                 thread.mcp.get(),
                 thread.domain.get(),
-                thread.name_text(&mut buffer),
+                thread.name.text(&mut buffer),
             ));
         }
         print::line(format_args!("}}\ncaps {{"));

@@ -1,7 +1,8 @@
 //! DebugDumpScheduler: every thread with its state, and how long interrupts were off.
 use core::fmt;
 
-use crate::object::tcb::{NAME_BYTES, Queued, Tcb, TcbPtr, ThreadState};
+use super::NAME_BYTES;
+use crate::object::tcb::{Queued, Tcb, TcbPtr, ThreadState};
 use crate::print;
 use crate::state::Kernel;
 
@@ -48,7 +49,7 @@ impl Kernel {
             let mut buffer = [0; NAME_BYTES];
             print::line(format_args!(
                 "{:<32} {:<12} {:>#18x} {:>4} {:>3} {:>4}",
-                thread.name_text(&mut buffer),
+                thread.name.text(&mut buffer),
                 State { thread: &thread, current: self.current == Some(thread) },
                 thread.context.fault_ip.get(),
                 thread.priority.get(),

@@ -148,20 +148,16 @@ pub fn release_vspace(k: &mut Kernel, cap: &Pml4Cap) {
         && let Some(entry) = pool.get().spaces.get(asid.index())
     {
         entry.set(None);
-        arch::forget_address_space(AddressSpace { root: cap.object.phys(), asid: asid.0 });
+        arch::forget_address_space(asid.0);
     }
 }
 
-/// The last capability to a pool goes: all its address spaces lose their numbers.
+/// The last capability to a pool goes: all its address spaces lose their numbers. What the pool says of them does not
+/// matter any more.
 pub fn destroy_pool(k: &mut Kernel, cap: &AsidPoolCap) {
     let Some(entry) = k.asids.pools.get_mut(usize::from(cap.index)) else { return };
     if *entry == Some(cap.object) {
         *entry = None;
-        for (index, space) in (0..).zip(&cap.object.get().spaces) {
-            if let Some(space) = space.take() {
-                let asid = u16::from(cap.index) << ASID_POOL_INDEX_BITS | index;
-                arch::forget_address_space(AddressSpace { root: space.phys(), asid });
-            }
-        }
+        arch::forget_pool(u16::from(cap.index) << ASID_POOL_INDEX_BITS);
     }
 }

@@ -18,30 +18,47 @@ impl PortMap {
         PortMap([0; WORDS])
     }
 
-    /// Calls `change` with each word that the range touches and the bits of the range in it.
-    fn for_range(&mut self, first: u16, last: u16, mut change: impl FnMut(&mut u64, u64)) {
-        let (first, last) = (usize::from(first), usize::from(last));
-        for (index, word) in self.0.iter_mut().enumerate().take(last / 64 + 1).skip(first / 64) {
-            let low = if index == first / 64 { first % 64 } else { 0 };
-            let high = if index == last / 64 { last % 64 } else { 63 };
-            change(word, (u64::MAX << low) & (u64::MAX >> (63 - high)));
-        }
+    /// The words that the range touches, and the bits of the range in the first and the last of them.
+    fn words_of(&mut self, first: u16, last: u16) -> (&mut [u64], u64, u64) {
+        let words = self.0.get_mut(usize::from(first / 64)..=usize::from(last / 64)).unwrap_or_default();
+        (words, u64::MAX << (first % 64), u64::MAX >> (63 - last % 64))
     }
 
     /// Takes a range, if none of it is taken.
     #[must_use]
     pub fn take(&mut self, first: u16, last: u16) -> bool {
-        let mut free = true;
-        self.for_range(first, last, |word, mask| free &= *word & mask == 0);
-        if free {
-            self.for_range(first, last, |word, mask| *word |= mask);
+        let (words, low, high) = self.words_of(first, last);
+        match words {
+            [] => false,
+            [word] => {
+                let free = *word & low & high == 0;
+                *word |= if free { low & high } else { 0 };
+                free
+            }
+            [head, middle @ .., tail] => {
+                let free = *head & low == 0 && *tail & high == 0 && middle.iter().all(|word| *word == 0);
+                if free {
+                    *head |= low;
+                    *tail |= high;
+                    middle.fill(u64::MAX);
+                }
+                free
+            }
         }
-        free
     }
 
     /// Gives a range back.
     pub fn release(&mut self, first: u16, last: u16) {
-        self.for_range(first, last, |word, mask| *word &= !mask);
+        let (words, low, high) = self.words_of(first, last);
+        match words {
+            [] => {}
+            [word] => *word &= !(low & high),
+            [head, middle @ .., tail] => {
+                *head &= !low;
+                *tail &= !high;
+                middle.fill(0);
+            }
+        }
     }
 }
 

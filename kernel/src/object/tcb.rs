@@ -10,6 +10,7 @@ use super::sched_context::SchedContext;
 use crate::addr::{KernelPtr, PhysAddr};
 use crate::arch::{self, Context, FpuState};
 use crate::cap::{Cap, Slot, delete};
+use crate::dump::Name;
 use crate::error::Preempted;
 use crate::fault::Fault;
 use crate::queue::{Links, Node};
@@ -21,9 +22,6 @@ pub type TcbPtr = KernelPtr<Tcb>;
 
 /// Bytes of a TCB object.
 pub const TCB_BYTES: u64 = 1 << 11;
-
-/// Bytes of a thread's name, terminator excluded.
-pub const NAME_BYTES: usize = 32;
 
 /// What a thread is doing (abi.md 9.1). Zeroed memory is an inactive thread.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -129,8 +127,8 @@ pub struct Tcb {
     pub listed_before: Cell<Option<TcbPtr>>,
     /// Debug builds: the thread made behind this one.
     pub listed_behind: Cell<Option<TcbPtr>>,
-    /// Name for debug output, NUL-padded.
-    pub name: [Cell<u8>; NAME_BYTES],
+    /// Name for debug output.
+    pub name: Name,
 }
 
 const _: () = assert!(size_of::<Tcb>() as u64 <= TCB_BYTES);
@@ -219,22 +217,6 @@ impl Tcb {
         // the cells that it is read as.
         Some(unsafe { KernelPtr::<[Cell<u64>; 128]>::from_phys(PhysAddr(frame.base.0 + offset)) }.get())
     }
-
-    /// The name, as far as it is text.
-    pub fn name_text<'a>(&self, buffer: &'a mut [u8; NAME_BYTES]) -> &'a str {
-        for (byte, cell) in buffer.iter_mut().zip(&self.name) {
-            *byte = cell.get();
-        }
-        let length = buffer.iter().position(|&byte| byte == 0).unwrap_or(NAME_BYTES);
-        core::str::from_utf8(&buffer[..length]).unwrap_or("?")
-    }
-
-    /// Sets the name, cut to what fits.
-    pub fn set_name(&self, name: &[u8]) {
-        for (index, cell) in self.name.iter().enumerate() {
-            cell.set(name.get(index).copied().unwrap_or(0));
-        }
-    }
 }
 
 impl TcbPtr {
@@ -275,15 +257,10 @@ pub fn init(k: &mut Kernel, tcb: TcbPtr) {
     tcb.state.set(ThreadState::Inactive);
     tcb.fault.set(Fault::None);
     tcb.domain.set(k.sched.domain());
-    if let Some(creator) = k.current {
-        let mut buffer = [0; NAME_BYTES];
-        let creator = creator.name_text(&mut buffer);
-        let mut name = [0; NAME_BYTES];
-        let text = [b"child of: '".as_slice(), creator.as_bytes(), b"'"];
-        for (to, from) in name.iter_mut().zip(text.into_iter().flatten()) {
-            *to = *from;
-        }
-        tcb.set_name(&name);
+    if cfg!(feature = "debug")
+        && let Some(creator) = k.current
+    {
+        tcb.name.set_child_of(&creator.name);
     }
 }
 

@@ -199,7 +199,7 @@ fn a_fresh_thread() {
     assert_eq!(registers, expected);
     let Cap::Tcb(thread) = m.cap(tcb) else { panic!() };
     assert_eq!((thread.priority.get(), thread.mcp.get(), thread.domain.get()), (0, 0, 0));
-    let mut name = [0; crate::object::tcb::NAME_BYTES];
-    assert_eq!(thread.name_text(&mut name), "child of: 'rootserver'");
+    let mut name = [0; crate::dump::NAME_BYTES];
+    assert_eq!(thread.name.text(&mut name), "child of: 'rootserver'");
     assert!(thread.sched_context.get().is_none());
 }

@@ -96,7 +96,7 @@ fn debug_calls() {
     buffer[1].set(u64::from_le_bytes(*b"driver\0\0"));
     m.sys(Syscall::DebugNameThread, tcb, 0, 0, msg(0, &[]));
     let Cap::Tcb(thread) = m.cap(tcb) else { panic!() };
-    assert_eq!(thread.name_text(&mut [0; crate::object::tcb::NAME_BYTES]), "driver");
+    assert_eq!(thread.name.text(&mut [0; crate::dump::NAME_BYTES]), "driver");
     m.sys(Syscall::DebugDumpScheduler, 0, 0, 0, msg(0, &[]));
     assert!(arch::take_output().contains("rootserver"));
 }

@@ -20,7 +20,8 @@ fn module(paddr: u64, size: u64, string: &str) -> Vec<u8> {
     bytes
 }
 
-fn info() -> BootInfo {
+/// Boot information without pages.
+pub fn info() -> BootInfo {
     BootInfo {
         extra_len: 0,
         node_id: 0,

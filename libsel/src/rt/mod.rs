@@ -13,6 +13,8 @@ mod outcome;
 #[cfg(target_os = "none")]
 mod panic;
 pub mod print;
+#[cfg(any(target_os = "none", test))]
+mod protect;
 pub mod slots;
 mod start;
 

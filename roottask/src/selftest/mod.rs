@@ -37,6 +37,7 @@ mod irq;
 mod notification;
 mod peer;
 mod preempt;
+mod protection;
 mod registers;
 mod reply;
 mod sched;
@@ -46,6 +47,7 @@ mod timeout;
 mod transfer;
 mod untyped;
 mod vspace;
+mod worst_case;
 
 use harness::Test;
 use libsel::bootinfo::BootInfoView;
@@ -62,6 +64,7 @@ const GROUPS: &[&[Test]] = &[
     vspace::TESTS,
     asid::TESTS,
     access::TESTS,
+    protection::TESTS,
     irq::TESTS,
     ioport::TESTS,
     domain::TESTS,
@@ -76,6 +79,7 @@ const GROUPS: &[&[Test]] = &[
     timeout::TESTS,
     registers::TESTS,
     preempt::TESTS,
+    worst_case::TESTS,
 ];
 
 /// Runs all tests and ends the machine.

@@ -68,13 +68,8 @@ impl Context {
         self.fault_ip.set(self.get(Register::Rip));
     }
 
-    /// The state of a new thread (abi.md 7.2).
+    /// Makes zeroed memory the state of a new thread (abi.md 7.2).
     pub fn init(&self) {
-        for register in &self.regs {
-            register.set(0);
-        }
-        self.fault_ip.set(0);
-        self.by_syscall.set(0);
         self.set(Register::Rflags, FLAGS_RESERVED_ONE | FLAGS_INTERRUPT);
     }
 

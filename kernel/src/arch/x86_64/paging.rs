@@ -29,6 +29,8 @@ const DATA: EntryFlags = MEMORY.union(EntryFlags::WRITABLE).union(EntryFlags::NO
 const DEVICE: EntryFlags = DATA.union(EntryFlags::PWT).union(EntryFlags::PCD);
 
 static ROOT: AtomicU64 = AtomicU64::new(0);
+/// Entries of the root table that the kernel uses, one bit each.
+static USED_ENTRIES: [AtomicU64; TABLE_ENTRIES / 64] = [const { AtomicU64::new(0) }; TABLE_ENTRIES / 64];
 static DEVICE_TABLE: AtomicU64 = AtomicU64::new(0);
 static NEXT_DEVICE: AtomicUsize = AtomicUsize::new(LOOKING_GLASS + 1);
 
@@ -211,6 +213,7 @@ pub fn install(
     let device = builder.entry(root, DEVICE_WINDOW, LARGE_BITS)?;
     let device_table = builder.next(device)?;
     ROOT.store(root.0, Ordering::Relaxed);
+    note_used_entries(root);
     DEVICE_TABLE.store(device_table.0, Ordering::Relaxed);
     // The direct map, the image and the stacks are where they were; statics and the stack lie in the image.
     tlb::set_address_space(kernel_space());
@@ -228,12 +231,31 @@ pub fn kernel_space() -> AddressSpace {
     AddressSpace { root: PhysAddr(ROOT.load(Ordering::Relaxed)), asid: 0 }
 }
 
-/// Makes the kernel reachable from an address space.
+/// Makes the kernel reachable from an address space whose table is empty.
 pub fn fill_kernel_half(pml4: KernelPtr<PageTable>) {
     // SAFETY: `install` made the table, which lies in RAM and is never freed.
     let kernel = unsafe { KernelPtr::<PageTable>::from_phys(kernel_space().root) };
-    let halves = pml4.entries.iter().zip(&kernel.entries).skip(TABLE_ENTRIES / 2);
-    halves.for_each(|(to, from)| to.set(from.get()));
+    for (word, used) in USED_ENTRIES.iter().enumerate() {
+        let mut left = used.load(Ordering::Relaxed);
+        while left != 0 {
+            let index = word * 64 + left.trailing_zeros() as usize;
+            left &= left - 1;
+            if let (Some(to), Some(from)) = (pml4.entries.get(index), kernel.entries.get(index)) {
+                to.set(from.get());
+            }
+        }
+    }
+}
+
+/// Notes which entries of the kernel's root table are in use: a few of many.
+fn note_used_entries(root: PhysAddr) {
+    // SAFETY: as for `fill_kernel_half`.
+    let kernel = unsafe { KernelPtr::<PageTable>::from_phys(root) };
+    for (index, _) in kernel.entries.iter().enumerate().filter(|(_, entry)| entry.get().is_present()) {
+        if let Some(word) = USED_ENTRIES.get(index / 64) {
+            word.fetch_or(1 << (index % 64), Ordering::Relaxed);
+        }
+    }
 }
 
 fn set_device_page(slot: usize, entry: Entry) -> u64 {

@@ -39,6 +39,8 @@ pub enum Invalidation {
 pub struct Tags {
     /// CR3 without the bit that keeps entries.
     loaded: Cell<u64>,
+    /// Number of the address space in use.
+    asid: Cell<u16>,
     enabled: Cell<bool>,
     stale: [Cell<u64>; TAGS / 64],
 }
@@ -46,7 +48,12 @@ pub struct Tags {
 impl Tags {
     /// Nothing is loaded.
     pub const fn new() -> Self {
-        Tags { loaded: Cell::new(0), enabled: Cell::new(false), stale: [const { Cell::new(0) }; TAGS / 64] }
+        Tags {
+            loaded: Cell::new(0),
+            asid: Cell::new(0),
+            enabled: Cell::new(false),
+            stale: [const { Cell::new(0) }; TAGS / 64],
+        }
     }
 
     /// From now on CR3 holds tags; it holds tag 0 now.
@@ -59,6 +66,7 @@ impl Tags {
     pub fn switch(&self, space: AddressSpace) -> Option<u64> {
         let tag = if self.enabled.get() { u64::from(space.asid) & TAG_MASK } else { 0 };
         let value = space.root.0 | tag;
+        self.asid.set(space.asid);
         if self.loaded.replace(value) == value {
             return None;
         }
@@ -66,10 +74,10 @@ impl Tags {
         Some(if keep { value | KEEP } else { value })
     }
 
-    /// The root table in use.
+    /// The number of the address space in use.
     #[inline]
-    pub fn root(&self) -> PhysAddr {
-        PhysAddr(self.loaded.get() & !TAG_MASK)
+    pub fn asid(&self) -> u16 {
+        self.asid.get()
     }
 
     /// The value of CR3 that drops everything known of the address space in use.
@@ -88,6 +96,13 @@ impl Tags {
             word.set(word.get() | 1 << (tag % 64));
         }
         Invalidation::Later
+    }
+
+    /// The address spaces of 512 numbers from `first` on, a multiple of 512, are gone; none of them is in use.
+    pub fn forget_pool(&self, first: u16) {
+        for word in self.stale.iter().skip(usize::from(first) / 64).take(512 / 64) {
+            word.set(u64::MAX);
+        }
     }
 
     fn take_stale(&self, tag: u64) -> bool {

@@ -34,6 +34,8 @@ enum Step {
     Unmap(u16, u8),
     /// All pages at once, as when a table is unmapped or the address space is destroyed.
     UnmapAll(u16),
+    /// All address spaces but the kernel's, which is used from here on.
+    ForgetPool,
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -44,6 +46,7 @@ fn step() -> impl Strategy<Value = Step> {
         (asid.clone(), page.clone()).prop_map(|(asid, page)| Step::Map(asid, page)),
         (asid.clone(), page).prop_map(|(asid, page)| Step::Unmap(asid, page)),
         asid.prop_map(Step::UnmapAll),
+        Just(Step::ForgetPool),
     ]
 }
 
@@ -63,7 +66,7 @@ proptest! {
                         tlb.write_cr3(value);
                     }
                     current = asid;
-                    prop_assert_eq!(tags.root(), space(asid).root);
+                    prop_assert_eq!(tags.asid(), asid);
                 }
                 Step::Use(page) => {
                     if mapped.contains(&(current, page)) {
@@ -83,6 +86,14 @@ proptest! {
                             pages.remove(&page);
                         }
                     }
+                }
+                Step::ForgetPool => {
+                    if let Some(value) = tags.switch(space(0)) {
+                        tlb.write_cr3(value);
+                    }
+                    current = 0;
+                    mapped.retain(|(owner, _)| *owner == 0);
+                    tags.forget_pool(0);
                 }
                 Step::UnmapAll(asid) => {
                     mapped.retain(|(owner, _)| *owner != asid);

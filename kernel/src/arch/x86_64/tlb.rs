@@ -20,13 +20,22 @@ pub fn set_address_space(space: AddressSpace) {
 
 /// An address space is no longer one: if it is in use, the kernel's own takes its place, and nothing of it stays in the
 /// TLB.
-pub fn forget_address_space(space: AddressSpace) {
+pub fn forget_address_space(asid: u16) {
     let tags = &percpu::this().tags;
-    if tags.root() == space.root {
+    if tags.asid() == asid {
         set_address_space(paging::kernel_space());
     }
     // It is not in use now. Without tags nothing of it was kept when it was left.
-    let _ = tags.changed(space.asid);
+    let _ = tags.changed(asid);
+}
+
+/// As [`forget_address_space`] for all 512 of a pool, of which `first` is the first number.
+pub fn forget_pool(first: u16) {
+    let tags = &percpu::this().tags;
+    if tags.asid() & !511 == first && tags.asid() != 0 {
+        set_address_space(paging::kernel_space());
+    }
+    tags.forget_pool(first);
 }
 
 /// Something was unmapped at an address of an address space, or its rights were changed.
