@@ -67,6 +67,7 @@ impl<'a> Writer<'a> {
             report.root_task_bytes,
             report.boot_ticks,
             report.tsc_hz,
+            report.debug_calls,
         ]);
     }
 

@@ -164,6 +164,7 @@ pub fn create(k: &mut Kernel, env: &mut BootEnv) -> Result<(), BootError> {
         ram_bytes: env.ram_bytes,
         kernel_bytes: env.kernel_bytes,
         tsc_hz: arch::tsc_hz(),
+        debug_calls: u64::from(cfg!(feature = "debug")),
         ..BootReport::default()
     };
     let tsc_mhz = k.time.ticks_per_us as u32;

@@ -4,6 +4,8 @@
 //! [`check`] walks everything after each kernel entry and asserts what must always hold. Expectations are those of
 //! abi.md; the tables of errors carry the names of the rows of its appendix.
 
+#[cfg(feature = "benchmark")]
+mod benchmark;
 mod boot_env;
 mod bootinfo;
 mod check;

@@ -168,4 +168,6 @@ pub struct BootReport {
     pub boot_ticks: Word,
     /// TSC frequency in Hz.
     pub tsc_hz: Word,
+    /// 1 if the kernel has debug calls (abi.md 2.4), else 0.
+    pub debug_calls: Word,
 }

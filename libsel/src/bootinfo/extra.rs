@@ -181,5 +181,6 @@ pub fn boot_report(content: &[u8]) -> Option<BootReport> {
         root_task_bytes: word(3)?,
         boot_ticks: word(4)?,
         tsc_hz: word(5)?,
+        debug_calls: word(6)?,
     })
 }

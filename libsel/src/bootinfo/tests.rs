@@ -54,7 +54,7 @@ fn every_block_is_found_and_decoded() {
     map.resize(1204, 0);
     let modules =
         [module(0x20_0000, 5000, "server console ports=3f8-3ff"), module(0x30_0000, 1, "server hello")];
-    let report: Vec<u8> = (1..=6u64).flat_map(u64::to_le_bytes).collect();
+    let report: Vec<u8> = (1..=7u64).flat_map(u64::to_le_bytes).collect();
     let mut screen = 0xe000_0000u64.to_le_bytes().to_vec();
     for word in [4096u32, 1024, 768] {
         screen.extend(word.to_le_bytes());
@@ -86,6 +86,7 @@ fn every_block_is_found_and_decoded() {
     assert_eq!(modules.len(), 2);
     let report = view.boot_report().unwrap();
     assert_eq!((report.ram_bytes, report.kernel_bytes, report.tsc_hz), (1, 3, 6));
+    assert_eq!(report.debug_calls, 7);
     let expected =
         FrameBuffer { paddr: 0xe000_0000, pitch: 4096, width: 1024, height: 768, bits_per_pixel: 32 };
     assert_eq!(view.framebuffer(), Some(expected));

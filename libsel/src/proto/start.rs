@@ -56,6 +56,8 @@ pub struct StartInfo {
     pub tsc_hz: Word,
     /// A word that nobody else knows; 0 if the root task has no source of randomness.
     pub secret: Word,
+    /// 1 if the kernel has debug calls, among them the one that prints.
+    pub debug_calls: Word,
     /// First I/O port in slot 6.
     pub first_port: u16,
     /// Last I/O port; below the first one if there are none.
@@ -74,6 +76,7 @@ impl StartInfo {
             ipc_buffer: 0,
             tsc_hz: 0,
             secret: 0,
+            debug_calls: 0,
             first_port: 1,
             last_port: 0,
             argument_bytes: arguments.len() as u32,

@@ -78,6 +78,9 @@ pub unsafe fn run_root_task<O: Outcome>(
     let buffer = ptr::with_exposed_provenance_mut::<IpcBuffer>(view.raw().ipc_buffer as usize);
     // SAFETY: the kernel mapped the buffer there and nobody else uses it.
     unsafe { ipc::set_buffer(buffer) };
+    if let Some(report) = view.boot_report() {
+        super::print::set_kernel_prints(report.debug_calls != 0);
+    }
     #[cfg(target_os = "none")]
     super::protect::protect_root_task(&view);
     main(&view).report();

@@ -28,6 +28,7 @@ pub unsafe fn set_up(page: *mut StartPage) -> Option<&'static StartInfo> {
     let info = start_info().filter(|info| info.is_valid())?;
     // SAFETY: the root task told the kernel the same address, and nobody else uses the page.
     unsafe { ipc::set_buffer(ptr::with_exposed_provenance_mut::<IpcBuffer>(info.ipc_buffer as usize)) };
+    print::set_kernel_prints(info.debug_calls != 0);
     print::set_hook(console::print);
     Some(info)
 }

@@ -41,6 +41,8 @@ pub struct Root {
     pub sched_control: Cap<SchedControl>,
     /// TSC frequency in Hz.
     pub tsc_hz: u64,
+    /// The kernel has debug calls.
+    pub debug_calls: bool,
     /// Ends the machine when the boot script is done: the port that does it.
     pub exit_port: Option<(Cap<IoPort>, u16)>,
     /// A server ended other than intended.
@@ -59,7 +61,7 @@ impl Root {
         let mut nodes = arena::node_pool();
         let own_space = AddressSpace::new(&mut nodes, window::OWN_START, window::OWN_END)
             .expect("nodes for an address space");
-        let tsc_hz = bootinfo.boot_report().map_or(0, |report| report.tsc_hz);
+        let report = bootinfo.boot_report().unwrap_or_default();
         let mut root = Root {
             memory,
             pieces: Pieces::new(arena::pieces()),
@@ -69,7 +71,8 @@ impl Root {
             endpoint,
             reply,
             sched_control: bootinfo.sched_control(0).expect("a SchedControl capability"),
-            tsc_hz,
+            tsc_hz: report.tsc_hz,
+            debug_calls: report.debug_calls != 0,
             exit_port: None,
             trouble: false,
         };

@@ -221,6 +221,7 @@ impl Root {
         let mut info = StartInfo::new(name, entry.arguments).map_err(|_| SpawnError::Table)?;
         info.ipc_buffer = IPC_BUFFER;
         info.tsc_hz = self.tsc_hz;
+        info.debug_calls = self.debug_calls.into();
         if let Some((first, last)) = entry.ports {
             (info.first_port, info.last_port) = (first, last);
         }
