@@ -241,7 +241,11 @@ fn debug_call(k: &mut Kernel, thread: TcbPtr, call: Syscall) -> bool {
     let argument = thread.context.get(CAP_REGISTER);
     match call {
         Syscall::DebugPutChar => print::put_char(argument as u8),
-        Syscall::DebugHalt => arch::halt(0),
+        Syscall::DebugHalt => {
+            let mut buffer = [0; NAME_BYTES];
+            print::line(format_args!("halted by a debug call of thread {:?}", thread.name.text(&mut buffer)));
+            arch::halt(0)
+        }
         Syscall::DebugCapIdentify => {
             let tag = lookup::thread_slot(&thread, argument).map_or(0, |slot| slot.cap().tag().raw());
             thread.context.set(CAP_REGISTER, tag);

@@ -184,6 +184,8 @@ pub fn init(unwanted: Features) -> Result<(), Unsupported> {
         | Cr0Flags::EXTENSION_TYPE
         | Cr0Flags::NUMERIC_ERROR
         | Cr0Flags::WRITE_PROTECT
+        // For users who set RFLAGS.AC; the kernel is not checked.
+        | Cr0Flags::ALIGNMENT_MASK
         | Cr0Flags::PAGING;
     // SAFETY: 1. Each bit of CR4 is set only with its feature; paging stays on with four levels. 2. No user page and no
     // page without execution is in use by the kernel yet. 3. Index 0 of the PAT, the only one in use, stays write-back.
