@@ -9,8 +9,10 @@ use crate::context::{Context, TARGET};
 use crate::needs::Need;
 use crate::setup;
 
+/// The package of the kernel.
+const KERNEL: &str = "kernel";
 /// Packages for the machine besides the servers.
-const BASE_PACKAGES: [&str; 3] = ["kernel", "directboot", "roottask"];
+const BASE_PACKAGES: [&str; 3] = [KERNEL, "directboot", "roottask"];
 /// Packages besides the servers whose library is also compiled for the host, where its tests run.
 const BASE_LIBRARIES: [&str; 6] = ["sel-abi", "kernel", "directboot", "libsel", "libsel-macros", "roottask"];
 
@@ -20,6 +22,31 @@ pub struct BuildArgs {
     /// How to compile
     #[arg(long, value_enum, default_value_t)]
     pub profile: Profile,
+    /// Further calls: debug, release (none), benchmark
+    #[arg(long, value_enum, default_value_t, hide_possible_values = true)]
+    pub kernel: KernelKind,
+}
+
+/// The cargo features of the kernel.
+#[derive(Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum KernelKind {
+    /// Debug calls, thread names, printing
+    #[default]
+    Debug,
+    /// None, and no thread names
+    Release,
+    /// Benchmark calls, no debug calls
+    Benchmark,
+}
+
+impl KernelKind {
+    fn features(self) -> &'static [&'static str] {
+        match self {
+            KernelKind::Debug => &[],
+            KernelKind::Release => &["--no-default-features"],
+            KernelKind::Benchmark => &["--no-default-features", "--features", "benchmark"],
+        }
+    }
 }
 
 /// Cargo's profiles.
@@ -38,12 +65,20 @@ pub enum Profile {
 /// The Rust target cannot be installed, or a package does not compile.
 pub fn run(context: &Context, args: &BuildArgs) -> Result<()> {
     setup::ensure(context, &[Need::RustTarget])?;
-    let mut command = context.cargo().args(["build", "--target", TARGET]);
+    // Features on cargo's command line are for all packages of one invocation.
+    let (kernel, others): (Vec<_>, Vec<_>) =
+        packages(&context.root)?.into_iter().partition(|package| package == KERNEL);
+    cargo_build(context, args, &others, &[])?;
+    cargo_build(context, args, &kernel, args.kernel.features())
+}
+
+fn cargo_build(context: &Context, args: &BuildArgs, packages: &[String], features: &[&str]) -> Result<()> {
+    let mut command = context.cargo().args(["build", "--target", TARGET]).args(features);
     if args.profile == Profile::Release {
         command = command.arg("--release");
     }
-    for package in packages(&context.root)? {
-        command = command.args(["-p", &package]);
+    for package in packages {
+        command = command.args(["-p", package]);
     }
     context.run(command).context("the build failed")
 }

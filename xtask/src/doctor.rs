@@ -66,7 +66,7 @@ fn found_detail(context: &Context, need: Need, path: &Path) -> String {
         Need::Qemu | Need::Xorriso | Need::Mtools | Need::Rustfmt => version(context, need.name()),
         Need::Clippy => version(context, "cargo-clippy"),
         Need::RustTarget => version(context, "rustc"),
-        Need::RustSource | Need::LlvmTools | Need::Ovmf => None,
+        Need::RustSource | Need::LlvmTools | Need::Miri | Need::Ovmf => None,
     };
     version.unwrap_or_else(|| path.display().to_string())
 }
@@ -82,6 +82,7 @@ fn fix(need: Need) -> String {
     match need.source() {
         Source::RustupTarget(name) => format!("rustup target add {name}"),
         Source::RustupComponent(name) => format!("rustup component add {name}"),
+        Source::RustupNightly(name) => format!("rustup toolchain install nightly -c {name}"),
         Source::System(packages) if find_program("dnf").is_some() => format!("dnf install {}", packages.dnf),
         Source::System(packages) if find_program("pacman").is_some() => {
             format!("pacman -S {}", packages.pacman)

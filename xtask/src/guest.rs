@@ -33,6 +33,8 @@ pub enum Streams {
     Output,
     /// No input; output goes where ours goes and is kept.
     Captured,
+    /// The same, but what the kernel says of threads that nobody looks after is not shown.
+    CapturedButFaults,
 }
 
 /// Runs `command` (QEMU) for at most `limit`. Gives the end and, with [`Streams::Captured`], the output.
@@ -40,7 +42,10 @@ pub enum Streams {
 /// # Errors
 /// QEMU cannot be started, or it fails by itself.
 pub fn run(command: Command, streams: Streams, limit: Option<Duration>) -> Result<(End, String)> {
-    run_with(command, streams, limit, io::stdout())
+    match streams {
+        Streams::CapturedButFaults => run_with(command, streams, limit, WithoutFaults::new(io::stdout())),
+        _ => run_with(command, streams, limit, io::stdout()),
+    }
 }
 
 /// [`run`], with `echo` as the place where captured output is shown.
@@ -53,7 +58,7 @@ fn run_with(
     if streams != Streams::Interactive {
         command.stdin(Stdio::null());
     }
-    if streams == Streams::Captured {
+    if matches!(streams, Streams::Captured | Streams::CapturedButFaults) {
         command.stdout(Stdio::piped());
     }
     let start = Instant::now();
@@ -117,6 +122,37 @@ pub fn copy(input: impl Read, mut echo: impl Write) -> io::Result<String> {
     }
 }
 
+/// Passes lines on, but for the kernel's reports of faults without a handler: `thread …` and indented addresses.
+struct WithoutFaults<W> {
+    to: W,
+    line: Vec<u8>,
+}
+
+impl<W: Write> WithoutFaults<W> {
+    fn new(to: W) -> Self {
+        Self { to, line: Vec::new() }
+    }
+}
+
+impl<W: Write> Write for WithoutFaults<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
+            self.line.extend_from_slice(piece);
+            if piece.ends_with(b"\n") {
+                if !self.line.starts_with(b"thread \"") && !self.line.starts_with(b"  0x") {
+                    self.to.write_all(&self.line)?;
+                }
+                self.line.clear();
+            }
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.to.flush()
+    }
+}
+
 fn end_of(status: Option<ExitStatus>) -> Result<End> {
     let Some(status) = status else { return Ok(End::TimedOut) };
     match status.code() {
@@ -161,6 +197,16 @@ mod tests {
         assert_eq!(shell("printf 'a\\r\\nb'; exit 35", None).unwrap(), (End::Code(1), "a\nb".to_string()));
         assert_eq!(shell("exit 0", Some(5000)).unwrap().0, End::NoCode);
         assert!(shell("exit 1", None).unwrap_err().to_string().contains("QEMU failed by itself"));
+    }
+
+    #[test]
+    fn reports_of_faults_are_left_out() {
+        let mut shown = Vec::new();
+        let mut filter = WithoutFaults::new(&mut shown);
+        for piece in ["round 1\r\nthr", "ead \"a\" stopped\n  0x5 is empty\n  Label: 3\n", "ro", "und 2\n"] {
+            filter.write_all(piece.as_bytes()).unwrap();
+        }
+        assert_eq!(shown, b"round 1\r\n  Label: 3\nround 2\n");
     }
 
     #[test]

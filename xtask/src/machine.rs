@@ -131,7 +131,8 @@ impl MachineArgs {
             add(&["-s", "-S"]);
         }
         if self.icount {
-            add(&["-icount", "shift=0"]);
+            // Time does not stand still for the host while the machine idles, so that a run repeats exactly.
+            add(&["-icount", "shift=0,sleep=off"]);
         }
         arguments.extend(medium.qemu_arguments());
         arguments

@@ -2,6 +2,7 @@
 //!
 //! Exit codes: 0 success, 1 failure, 2 a tool or an input is missing, 124 a time limit ran out. `qemu` gives back the
 //! guest's own exit code when the guest reports one.
+mod abi_table;
 mod archive;
 mod build;
 mod context;
@@ -9,12 +10,15 @@ mod cpio;
 mod doctor;
 mod failure;
 mod firmware;
+mod fuzz;
 mod guest;
+mod hostile;
 mod image;
 mod iso;
 mod limine;
 mod limine_conf;
 mod machine;
+mod miri;
 mod needs;
 mod qemu;
 mod report;
@@ -61,8 +65,18 @@ enum Verb {
     /// Build and boot in QEMU, serial console on the terminal
     #[command(next_line_help = true)]
     Qemu(qemu::QemuArgs),
-    /// Run the host tests, and the self-test and boot script in QEMU
+    /// Run the host tests, and self-test, attack and boot script in QEMU
     Test(test::TestArgs),
+    /// Attack the kernel in QEMU with millions of random system calls
+    #[command(next_line_help = true)]
+    Hostile(hostile::HostileArgs),
+    /// Run random sequences of kernel entries on the host, checking each
+    #[command(next_line_help = true)]
+    Fuzz(fuzz::FuzzArgs),
+    /// Write docs/abi.md: what the self-test shows of the interface
+    Abi,
+    /// Run host tests under Miri, which finds undefined behaviour
+    Miri,
     /// Check formatting, lints, that the kernel has no heap, file sizes
     Tidy,
 }
@@ -77,6 +91,10 @@ fn dispatch(cli: &Cli) -> Result<u8> {
         Verb::Iso(args) => iso::run(&context, args)?,
         Verb::Qemu(args) => return qemu::run(&context, args),
         Verb::Test(args) => test::run(&context, args)?,
+        Verb::Hostile(args) => hostile::run(&context, args)?,
+        Verb::Fuzz(args) => fuzz::run(&context, args)?,
+        Verb::Abi => abi_table::run(&context)?,
+        Verb::Miri => miri::run(&context)?,
         Verb::Tidy => tidy::run(&context)?,
     }
     Ok(0)

@@ -17,6 +17,8 @@ pub enum Need {
     Rustfmt,
     /// `cargo clippy`.
     Clippy,
+    /// The interpreter that finds undefined behaviour; it comes with the nightly toolchain only.
+    Miri,
     /// The emulator.
     Qemu,
     /// UEFI firmware for the emulator.
@@ -34,6 +36,8 @@ pub enum Source {
     RustupTarget(&'static str),
     /// `rustup component add`.
     RustupComponent(&'static str),
+    /// `rustup toolchain install nightly` with this component.
+    RustupNightly(&'static str),
     /// A package of the system.
     System(Packages),
 }
@@ -53,12 +57,13 @@ pub struct Packages {
 
 impl Need {
     /// Every need, in the order of the table that `doctor` prints.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::RustTarget,
         Self::RustSource,
         Self::LlvmTools,
         Self::Rustfmt,
         Self::Clippy,
+        Self::Miri,
         Self::Qemu,
         Self::Ovmf,
         Self::Xorriso,
@@ -73,6 +78,7 @@ impl Need {
             Self::LlvmTools => "llvm-tools",
             Self::Rustfmt => "rustfmt",
             Self::Clippy => "clippy",
+            Self::Miri => "miri",
             Self::Qemu => firmware::QEMU,
             Self::Ovmf => "OVMF",
             Self::Xorriso => "xorriso",
@@ -88,6 +94,7 @@ impl Need {
             Self::RustSource | Self::LlvmTools | Self::Rustfmt | Self::Clippy => {
                 Source::RustupComponent(self.name())
             }
+            Self::Miri => Source::RustupNightly(self.name()),
             Self::Qemu => system("qemu-system-x86", "qemu-system-x86", "qemu-system-x86", "qemu"),
             Self::Ovmf => system("ovmf", "edk2-ovmf", "edk2-ovmf", "qemu"),
             Self::Xorriso => system("xorriso", "xorriso", "libisoburn", "xorriso"),
@@ -106,6 +113,7 @@ impl Need {
             Self::Clippy => {
                 existing(rust.sysroot.join("bin/cargo-clippy")).or_else(|| find_program("cargo-clippy"))
             }
+            Self::Miri => rust.nightly.as_ref().and_then(|root| existing(root.join("bin/cargo-miri"))),
             Self::Ovmf => firmware::find().map(|firmware| firmware.code),
             Self::Qemu | Self::Xorriso | Self::Mtools => find_program(self.name()),
         }
@@ -116,6 +124,8 @@ impl Need {
 pub struct RustInstallation {
     sysroot: PathBuf,
     host: String,
+    /// Where the nightly toolchain is, if there is one.
+    nightly: Option<PathBuf>,
 }
 
 impl RustInstallation {
@@ -125,7 +135,10 @@ impl RustInstallation {
         let sysroot = ask(&["--print", "sysroot"]).unwrap_or_default();
         let version = ask(&["-vV"]).unwrap_or_default();
         let host = version.lines().find_map(|line| line.strip_prefix("host: ")).unwrap_or_default();
-        Self { sysroot: PathBuf::from(sysroot.trim()), host: host.to_string() }
+        // Without rustup there is no `+nightly`.
+        let nightly = context.ask(context.shell.cmd("rustc").args(["+nightly", "--print", "sysroot"]));
+        let nightly = nightly.map(|path| PathBuf::from(path.trim()));
+        Self { sysroot: PathBuf::from(sysroot.trim()), host: host.to_string(), nightly }
     }
 
     fn library(&self) -> PathBuf {

@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal};
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use clap::Args;
+use clap::{Args, Parser};
 
 use crate::archive;
 use crate::build;
@@ -43,6 +43,18 @@ pub struct QemuArgs {
     /// Further arguments for QEMU
     #[arg(last = true, value_name = "QEMU ARGUMENTS")]
     pub extra: Vec<OsString>,
+}
+
+impl QemuArgs {
+    /// The options of a plain `qemu`, with a time limit in seconds.
+    pub fn with_time_limit(seconds: u64) -> Self {
+        #[derive(Parser)]
+        struct Defaults {
+            #[command(flatten)]
+            args: QemuArgs,
+        }
+        Self { timeout: Some(seconds), ..Defaults::parse_from(["qemu"]).args }
+    }
 }
 
 /// Builds, boots, and gives the exit code for the process: the guest's.

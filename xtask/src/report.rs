@@ -69,6 +69,26 @@ pub fn judge_self_test(output: &str, end: End) -> Result<Counts, (Counts, String
     Err((Counts { failed: counts.failed.max(1), ..counts }, problem))
 }
 
+/// Instructions with interrupts off that a kernel entry may come to: `docs/how-it-works.md` states the bound.
+const LATENCY_LIMIT: u64 = 100_000;
+
+/// Reads the longest time with interrupts off that the kernel measured over a self-test, in instructions.
+///
+/// # Errors
+/// It is not there, or above the stated bound.
+pub fn judge_latency(output: &str) -> Result<(), String> {
+    let ticks = output.lines().rev().find_map(|line| {
+        line.trim().strip_prefix("interrupts off for ")?.split_once(' ')?.0.parse::<u64>().ok()
+    });
+    match ticks {
+        None => Err("the kernel did not say how long interrupts were off".into()),
+        Some(ticks) if ticks > LATENCY_LIMIT => {
+            Err(format!("interrupts were off for {ticks} instructions; the stated bound is {LATENCY_LIMIT}"))
+        }
+        Some(_) => Ok(()),
+    }
+}
+
 /// Reads a run of the boot script: exit code 0, and every line of [`BOOT_LINES`] is there.
 ///
 /// # Errors
@@ -206,6 +226,15 @@ mod tests {
         for stream in ["", "0 passed, 0 failed\n"] {
             assert_eq!(problem(stream, End::Code(0)).0.failed, 1);
         }
+    }
+
+    #[test]
+    fn the_time_with_interrupts_off_is_bounded() {
+        let said =
+            |ticks: u64| format!("x\ninterrupts off for {ticks} ticks at most, in an interrupt\r\ny\n");
+        assert_eq!(judge_latency(&said(LATENCY_LIMIT)), Ok(()));
+        assert!(judge_latency(&said(LATENCY_LIMIT + 1)).unwrap_err().contains("100001"));
+        assert!(judge_latency("1 passed, 0 failed\n").unwrap_err().contains("did not say"));
     }
 
     #[test]

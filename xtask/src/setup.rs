@@ -25,6 +25,7 @@ pub fn ensure(context: &Context, needs: &[Need]) -> Result<()> {
         return Ok(());
     }
     install_from_rustup(context, &lacking)?;
+    install_nightly(context, &lacking)?;
     install_packages(context, &lacking)?;
     let still = missing_of(context, &lacking);
     if still.is_empty() {
@@ -44,7 +45,7 @@ fn install_from_rustup(context: &Context, lacking: &[Need]) -> Result<()> {
         match need.source() {
             Source::RustupTarget(name) => targets.push(name),
             Source::RustupComponent(name) => components.push(name),
-            Source::System(_) => {}
+            Source::RustupNightly(_) | Source::System(_) => {}
         }
     }
     for (kind, names) in [("target", targets), ("component", components)] {
@@ -63,6 +64,31 @@ fn install_from_rustup(context: &Context, lacking: &[Need]) -> Result<()> {
         context.run(command).map_err(|error| missing(format!("{error}; is the machine online?")))?;
     }
     Ok(())
+}
+
+/// Installs the nightly toolchain with the components that are missing from it.
+fn install_nightly(context: &Context, lacking: &[Need]) -> Result<()> {
+    let component = |need: &Need| match need.source() {
+        Source::RustupNightly(name) => Some(name),
+        _ => None,
+    };
+    let components: Vec<&str> = lacking.iter().filter_map(component).collect();
+    if components.is_empty() {
+        return Ok(());
+    }
+    if find_program("rustup").is_none() {
+        return Err(missing(format!(
+            "{} needs Rust's nightly toolchain, and rustup is missing; install rustup from https://rustup.rs",
+            components.join(", ")
+        )));
+    }
+    eprintln!("xtask: installing the nightly toolchain with {}", components.join(", "));
+    let toolchain = ["toolchain", "install", "nightly", "--profile", "minimal", "--component", "rust-src"];
+    let mut command = context.shell.cmd("rustup").args(toolchain);
+    for component in &components {
+        command = command.args(["--component", component]);
+    }
+    context.run(command).map_err(|error| missing(format!("{error}; is the machine online?")))
 }
 
 fn install_packages(context: &Context, lacking: &[Need]) -> Result<()> {
@@ -92,7 +118,7 @@ fn install_packages(context: &Context, lacking: &[Need]) -> Result<()> {
 fn of_packages(needs: &[Need]) -> (Vec<&'static str>, Vec<Packages>) {
     let package = |need: &Need| match need.source() {
         Source::System(packages) => Some((need.name(), packages)),
-        Source::RustupTarget(_) | Source::RustupComponent(_) => None,
+        Source::RustupTarget(_) | Source::RustupComponent(_) | Source::RustupNightly(_) => None,
     };
     needs.iter().filter_map(package).unzip()
 }

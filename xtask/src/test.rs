@@ -1,13 +1,15 @@
-//! `test`: host tests of every pure part, the self-test root task in QEMU, and the boot script in QEMU.
+//! `test`: host tests of every pure part, and in QEMU: the self-test root task, a short attack, and the boot script.
 use std::io;
 use std::process::Stdio;
 
 use anyhow::{Context as _, Result, bail};
-use clap::{Args, Parser};
+use clap::Args;
 
+use crate::abi_table;
 use crate::build::{self, BuildArgs};
 use crate::context::Context;
 use crate::guest::{self, Streams};
+use crate::hostile::{self, HostileArgs};
 use crate::needs::Need;
 use crate::qemu::{self, QemuArgs};
 use crate::report::{self, Counts};
@@ -37,13 +39,17 @@ pub fn run(context: &Context, args: &TestArgs) -> Result<()> {
     let mut sum = Counts::default();
     if !args.guest {
         sum += host(context)?;
+        sum += benchmark_build(context)?;
     }
     if !args.host {
         // Before the tests, so that a program that does not compile is an error of its own.
         setup::ensure(context, &[Need::RustTarget, Need::Qemu])?;
         build::run(context, &BuildArgs::default())?;
         sum += no_allocator(context);
-        sum += self_test(context)?;
+        for case in &SELF_TEST_CASES {
+            sum += self_test(context, case)?;
+        }
+        sum += attack(context);
         sum += boot_script(context)?;
         for case in &report::FAULT_CASES {
             sum += fault(context, case)?;
@@ -76,6 +82,18 @@ fn host(context: &Context) -> Result<Counts> {
     Ok(counts)
 }
 
+/// The kernel's features that the ordinary host tests do not turn on.
+fn benchmark_build(context: &Context) -> Result<Counts> {
+    heading("host tests of the kernel's benchmark build");
+    let command = context.cargo().args(["test", "-p", "kernel", "--no-default-features"]);
+    let command = command.args(["--features", "benchmark", "--lib", "benchmark"]);
+    let output = context.prepare(command).stderr(Stdio::inherit()).output().context("cannot start cargo")?;
+    let counts = report::host_counts(&String::from_utf8_lossy(&output.stdout));
+    println!("{} passed, {} failed", counts.passed, counts.failed);
+    // A build that does not compile, or has no such test, must not count as passed.
+    Ok(if counts.passed == 0 { Counts { failed: counts.failed.max(1), ..counts } } else { counts })
+}
+
 fn no_allocator(context: &Context) -> Counts {
     heading("no allocator in the kernel");
     let kernel = build::folder(context, &BuildArgs::default()).join("selkie");
@@ -87,17 +105,81 @@ fn no_allocator(context: &Context) -> Counts {
     result.is_ok().into()
 }
 
-fn self_test(context: &Context) -> Result<Counts> {
-    heading("self-test root task in QEMU");
+/// A processor and a configuration that the self-test runs on.
+struct SelfTestCase {
+    name: &'static str,
+    cpu: &'static str,
+    words: &'static str,
+    memory: &'static str,
+    /// On this machine every test can show all that it is for: docs/abi.md is compared with the run.
+    complete: bool,
+}
+
+/// All that QEMU emulates; and a processor without XSAVE and FSGSBASE, with room for a frame of 1 GiB.
+const SELF_TEST_CASES: [SelfTestCase; 2] = [
+    SelfTestCase {
+        name: "self-test root task in QEMU",
+        cpu: "max",
+        words: "root_cnode_bits=12 domains=16",
+        memory: "512M",
+        complete: true,
+    },
+    SelfTestCase {
+        name: "self-test root task in QEMU on an older processor, 3 GiB",
+        cpu: "Nehalem,+pdpe1gb,-xsave,-fsgsbase,-invpcid",
+        words: "root_cnode_bits=13 domains=16 fsgsbase=msr",
+        memory: "3G",
+        complete: false,
+    },
+];
+
+/// The command line's word for: no test may leave out what the machine cannot do.
+const COMPLETE_WORD: &str = "complete";
+
+/// How the self-test is booted where every test can show all that it is for, with one more word.
+pub fn self_test_args(context: &Context, word: &str) -> QemuArgs {
+    case_args(context, &SELF_TEST_CASES[0], word)
+}
+
+fn case_args(context: &Context, case: &SelfTestCase, word: &str) -> QemuArgs {
     let mut args = non_interactive();
     args.image.root_task = Some(build::folder(context, &args.image.build).join("selftest"));
+    args.image.cmdline = vec![case.words.into(), word.into()];
+    args.machine.cpu = case.cpu.into();
+    args.machine.mem = case.memory.into();
     // Time is counted in instructions, so that a busy host changes nothing.
     args.machine.icount = true;
+    args
+}
+
+fn self_test(context: &Context, case: &SelfTestCase) -> Result<Counts> {
+    heading(case.name);
+    let args = case_args(context, case, if case.complete { COMPLETE_WORD } else { "" });
     let (end, output) = qemu::boot(context, &args, Streams::Captured)?;
-    Ok(report::judge_self_test(&output, end).unwrap_or_else(|(counts, problem)| {
+    let judged = report::judge_self_test(&output, end).and_then(|counts| {
+        let failed = Counts { failed: counts.failed + 1, ..counts };
+        let table = if case.complete { abi_table::check(context, &output) } else { Ok(()) };
+        table
+            .and_then(|()| report::judge_latency(&output))
+            .map(|()| counts)
+            .map_err(|problem| (failed, problem))
+    });
+    Ok(judged.unwrap_or_else(|(counts, problem)| {
         println!("FAILED: the self-test: {problem}");
         counts
     }))
+}
+
+/// A short attack, repeatable, so that a failure can be looked at again.
+fn attack(context: &Context) -> Counts {
+    heading("hostile user space in QEMU");
+    let args = HostileArgs { ops: hostile::SHORT_OPERATIONS, seed: 1, icount: true };
+    let result = hostile::run(context, &args);
+    match &result {
+        Ok(()) => println!("ok"),
+        Err(error) => println!("FAILED: {error:#}"),
+    }
+    result.is_ok().into()
 }
 
 fn boot_script(context: &Context) -> Result<Counts> {
@@ -127,14 +209,7 @@ fn fault(context: &Context, case: &report::FaultCase) -> Result<Counts> {
 
 /// The options of a plain `qemu` with the tests' time limit.
 fn non_interactive() -> QemuArgs {
-    #[derive(Parser)]
-    struct Defaults {
-        #[command(flatten)]
-        args: QemuArgs,
-    }
-    let mut args = Defaults::parse_from(["qemu"]).args;
-    args.timeout = Some(GUEST_LIMIT_S);
-    args
+    QemuArgs::with_time_limit(GUEST_LIMIT_S)
 }
 
 fn heading(text: &str) {

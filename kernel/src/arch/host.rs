@@ -1,7 +1,7 @@
 //! The stub port that the host tests run on: physical memory is an arena, time is a counter, devices are recorded.
 //!
 //! Everything is per thread, so that tests run side by side.
-use std::alloc::{Layout, alloc_zeroed};
+use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::cell::{Cell, RefCell};
 
 use super::Context;
@@ -16,15 +16,39 @@ pub const ARENA_BASE: u64 = 0x10_0000;
 /// Alignment of the arena, so that large untypeds are aligned in the host's memory, too.
 const ARENA_ALIGN: usize = 1 << 21;
 
-thread_local! {
-    static ARENA: u64 = {
-        let layout = Layout::from_size_align(ARENA_BYTES as usize, ARENA_ALIGN);
-        let Ok(layout) = layout else { unreachable!("a constant layout") };
-        // SAFETY: the layout has a size. The arena is never freed: kernel pointers may live as long as the process.
-        let base = unsafe { alloc_zeroed(layout) };
-        assert!(!base.is_null(), "no memory for the arena");
-        base.expose_provenance() as u64
+/// The memory of one thread's arena, given back when the thread ends.
+struct Arena {
+    memory: *mut u8,
+    /// Address of the arena's first byte.
+    base: u64,
+}
+
+impl Arena {
+    /// A little more than the arena, so that it can be aligned: memory that is asked for with a large alignment would be
+    /// cleared, and so touched, at once.
+    const LAYOUT: Layout = match Layout::from_size_align(ARENA_BYTES as usize + ARENA_ALIGN, 16) {
+        Ok(layout) => layout,
+        Err(_) => unreachable!(),
     };
+
+    fn new() -> Self {
+        // SAFETY: the layout has a size.
+        let memory = unsafe { alloc_zeroed(Self::LAYOUT) };
+        assert!(!memory.is_null(), "no memory for the arena");
+        let base = memory.expose_provenance().next_multiple_of(ARENA_ALIGN) as u64;
+        Arena { memory, base }
+    }
+}
+
+impl Drop for Arena {
+    fn drop(&mut self) {
+        // SAFETY: allocated with this layout; the test that made kernel objects in it has ended with its thread.
+        unsafe { dealloc(self.memory, Self::LAYOUT) }
+    }
+}
+
+thread_local! {
+    static ARENA: Arena = Arena::new();
     static NOW: Cell<u64> = const { Cell::new(1_000) };
     static TIMER: Cell<u64> = const { Cell::new(u64::MAX) };
     static PENDING: Cell<bool> = const { Cell::new(false) };
@@ -35,14 +59,14 @@ thread_local! {
 
 /// What is added to a physical address to find it in the host's memory.
 pub fn phys_offset() -> u64 {
-    ARENA.with(|base| base.wrapping_sub(ARENA_BASE))
+    ARENA.with(|arena| arena.base.wrapping_sub(ARENA_BASE))
 }
 
 /// Clears the arena and the recorded state of devices.
 pub fn reset() {
     // SAFETY: the arena is this large, and a test that calls this holds no kernel objects any more.
     unsafe {
-        let base: *mut u8 = std::ptr::with_exposed_provenance_mut(ARENA.with(|base| *base) as usize);
+        let base: *mut u8 = std::ptr::with_exposed_provenance_mut(ARENA.with(|arena| arena.base) as usize);
         base.write_bytes(0, ARENA_BYTES as usize);
     }
     NOW.set(1_000);

@@ -36,6 +36,14 @@ pub struct AsidPool {
 
 const _: () = assert!(size_of::<AsidPool>() == 1 << PAGE_BITS);
 
+#[cfg(test)]
+impl AsidPool {
+    /// The address spaces by the low bits of their numbers.
+    pub fn spaces(&self) -> &[Cell<Option<KernelPtr<PageTable>>>] {
+        &self.spaces
+    }
+}
+
 /// All pools.
 pub struct AsidTable {
     pools: [Option<KernelPtr<AsidPool>>; POOLS],
@@ -50,6 +58,12 @@ impl AsidTable {
     /// Registers the first pool at boot.
     pub fn set_first_pool(&mut self, pool: KernelPtr<AsidPool>) {
         self.pools[0] = Some(pool);
+    }
+
+    /// The pools by index.
+    #[cfg(test)]
+    pub fn pools(&self) -> &[Option<KernelPtr<AsidPool>>] {
+        &self.pools
     }
 
     /// The address space with this number.

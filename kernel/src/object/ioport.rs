@@ -18,6 +18,12 @@ impl PortMap {
         PortMap([0; WORDS])
     }
 
+    /// One bit a port.
+    #[cfg(test)]
+    pub fn words(&self) -> &[u64; 65536 / 64] {
+        &self.0
+    }
+
     /// The words that the range touches, and the bits of the range in the first and the last of them.
     fn words_of(&mut self, first: u16, last: u16) -> (&mut [u64], u64, u64) {
         let words = self.0.get_mut(usize::from(first / 64)..=usize::from(last / 64)).unwrap_or_default();

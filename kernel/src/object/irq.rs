@@ -44,6 +44,12 @@ impl IrqTable {
         (0..IRQS as u8).filter_map(|irq| self.handler(irq))
     }
 
+    /// A handler was issued for the interrupt.
+    #[cfg(test)]
+    pub fn is_issued(&self, irq: u8) -> bool {
+        self.source(irq) != Source::None
+    }
+
     fn handler(&self, irq: u8) -> Option<KernelPtr<Slot>> {
         // SAFETY: the table is part of the kernel's state, which lives as long as the kernel.
         self.handlers.get(usize::from(irq)).map(|slot| unsafe { KernelPtr::from_local(slot) })

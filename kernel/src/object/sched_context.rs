@@ -6,7 +6,7 @@ use sel_abi::{Label, MIN_REFILLS, max_extra_refills};
 use super::notification::Notification;
 use super::reply::Reply;
 use super::tcb::TcbPtr;
-use crate::addr::KernelPtr;
+use crate::addr::{self, KernelPtr};
 use crate::cap::{Cap, SchedContextCap};
 use crate::error::{Stop, SyscallError};
 use crate::invoke::{Done, Invocation};
@@ -76,10 +76,7 @@ impl KernelPtr<SchedContext> {
         let this = self.get();
         let count = this.max_refills.get() as usize;
         // SAFETY: the object is header and refills, as many as ConfigureFlags found room for; zeroed memory is valid.
-        let ring = unsafe {
-            let first = KernelPtr::<SchedContext>::element(*self, 1).cast::<Cell<Refill>>();
-            core::slice::from_raw_parts(first.get(), count)
-        };
+        let ring = unsafe { addr::cells::<Refill>(self.element(1).phys(), count) };
         Refills { ring, head: &this.head, count: &this.count }
     }
 
@@ -323,6 +320,13 @@ pub fn report_consumed(k: &Kernel, context: KernelPtr<SchedContext>) -> u64 {
     let consumed = context.consumed.get();
     context.consumed.set(0);
     k.time.us(consumed)
+}
+
+/// Forgets that a thread waits in YieldTo: it is told nothing, and the time used stays to be reported (abi.md 9.2).
+pub fn cancel_yield_to_of(thread: TcbPtr) {
+    if let Some(context) = thread.yield_to.take() {
+        context.yield_from.set(None);
+    }
 }
 
 /// Answers the thread that yielded to this scheduling context, if there is one.

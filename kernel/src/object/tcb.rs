@@ -13,9 +13,9 @@ use crate::cap::{Cap, Slot, delete};
 use crate::dump::Name;
 use crate::error::Preempted;
 use crate::fault::Fault;
+use crate::ipc;
 use crate::queue::{Links, Node};
 use crate::state::Kernel;
-use crate::{ipc, sched};
 
 /// A pointer to a thread.
 pub type TcbPtr = KernelPtr<Tcb>;
@@ -267,7 +267,7 @@ pub fn init(k: &mut Kernel, tcb: TcbPtr) {
 /// Stops a thread; it continues behind the system call it was in, or executes it again if it was blocked (abi.md 9.2).
 pub fn suspend(k: &mut Kernel, tcb: TcbPtr) {
     ipc::cancel(k, tcb);
-    sched::complete_yield_to_of(k, tcb);
+    super::sched_context::cancel_yield_to_of(tcb);
     if tcb.state.get() == ThreadState::Running {
         tcb.context.commit();
     }

@@ -16,8 +16,6 @@ use crate::queue::Queue;
 use crate::state::Kernel;
 use ready::ReadyQueues;
 
-pub use sched_context::complete_yield_to_of;
-
 /// Threads of the release queue that one kernel entry wakes: what it may cost is bounded.
 const WOKEN_AT_ONCE: usize = 32;
 

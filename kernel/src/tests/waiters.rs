@@ -57,6 +57,7 @@ fn what_is_left_of_a_preempted_deletion_is_a_zombie() {
     let (endpoint, free) = (m.endpoint(), m.free_slot());
     let threads = blocked(&mut m, 5, |m, _| m.send(endpoint, msg(1, &[])));
     m.preempt_every = 1;
+    m.preempted = true;
     m.call_ipc(ROOT, Msg { label: Label::CNodeDelete.raw(), words: &[endpoint, 64], caps: &[] });
     m.preempt_every = 0;
     assert!(m.must_repeat(m.root), "it was preempted");
@@ -68,6 +69,7 @@ fn what_is_left_of_a_preempted_deletion_is_a_zombie() {
     // A waiting thread can still be stopped, and the deletion goes on with the others.
     m.ok(threads[3].cap, Label::TcbSuspend, &[], &[]);
     m.delete(endpoint);
+    m.preempted = false;
     assert_eq!(restarted(&threads), 4);
 }
 
@@ -78,12 +80,14 @@ fn memory_of_a_preempted_deletion_is_not_free() {
     let endpoint = m.retype(small, ObjectType::Endpoint, 0, 1);
     let threads = blocked(&mut m, 5, |m, _| m.send(endpoint, msg(1, &[])));
     m.preempt_every = 1;
+    m.preempted = true;
     m.call_ipc(ROOT, Msg { label: Label::CNodeDelete.raw(), words: &[endpoint, 64], caps: &[] });
     m.preempt_every = 0;
     let place = m.free_slot();
     let whole = [ObjectType::Untyped.raw(), 12, 0, 0, place, 1];
     m.fails(small, Label::UntypedRetype, &whole, &[ROOT], sel_abi::Error::NotEnoughMemory, &[4096 - 16]);
     m.revoke(small);
+    m.preempted = false;
     assert_eq!(restarted(&threads), 5);
     m.retype(small, ObjectType::Untyped, 12, 1);
 }

@@ -10,6 +10,7 @@
 //! * [`message`]: the message info word and the IPC buffer
 //! * [`object`]: object types and their sizes
 //! * [`label`]: invocation labels
+//! * [`outcome`]: what each of them can answer
 //! * [`error`]: errors and lookup failures
 //! * [`fault`]: fault messages
 //! * [`rights`]: capability rights, CNode capability data, memory attributes, capability type tags
@@ -26,6 +27,7 @@ pub mod label;
 pub mod limits;
 pub mod message;
 pub mod object;
+pub mod outcome;
 pub mod registers;
 pub mod rights;
 pub mod syscall;

@@ -257,3 +257,23 @@ fn combined_calls_put_both_capabilities_where_they_belong() {
     let expected: Vec<_> = expected.into_iter().map(|(n, c, l, a, b)| (n.raw(), c, l, a, b)).collect();
     assert_eq!(*seen.borrow(), expected);
 }
+
+#[test]
+fn a_carrier_sees_invocations_and_their_answers() {
+    use core::sync::atomic::AtomicU64;
+
+    // Other tests run meanwhile: only this one's capability counts.
+    const SEEN: u64 = 0x5ee5;
+    static CARRIED: AtomicU64 = AtomicU64::new(0);
+    fn carry(cptr: CPtr, info: MessageInfo, mrs: MessageRegisters) -> Registers {
+        let answer = sys::call(cptr, info, mrs);
+        if cptr == SEEN {
+            CARRIED.fetch_add(info.label() << 8 | answer.info.label(), Relaxed);
+        }
+        answer
+    }
+    static CARRIER: Carrier = carry;
+    set_carrier(&CARRIER);
+    let (_, result) = with_reply(3, &[], || Cap::<Tcb>::new(SEEN).suspend());
+    assert_eq!((result, CARRIED.load(Relaxed)), (Err(Error::IllegalOperation), 12 << 8 | 3));
+}

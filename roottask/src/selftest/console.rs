@@ -9,3 +9,13 @@ use libsel::rt::print;
 pub fn line(text: fmt::Arguments<'_>) {
     print::kernel_print(format_args!("{text}\n"));
 }
+
+/// The console, for text in pieces.
+pub struct Console;
+
+impl fmt::Write for Console {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        print::kernel_print(format_args!("{text}"));
+        Ok(())
+    }
+}

@@ -16,6 +16,11 @@ fn entries(t: &Fixture<'_>) -> Word {
     if t.machine.domains > 1 { DOMAIN_SCHEDULE_LENGTH } else { 2 }
 }
 
+/// An invocation with words and capabilities as they are.
+fn send(label: Label, words: &[Word], caps: &[CPtr]) -> libsel::Result<()> {
+    invoke::raw(initial::DOMAIN.cptr(), label.raw(), words, caps).result().map(|_| ())
+}
+
 #[track_caller]
 fn truncated(label: Label, words: &[Word], caps: &[CPtr]) -> Outcome {
     fails(invoke::raw(initial::DOMAIN.cptr(), label.raw(), words, caps).result(), Error::TruncatedMessage)
@@ -75,5 +80,44 @@ pub const TESTS: &[Test] = &[
         copy.set(0, tcb)?;
         at(initial::DOMAIN).revoke()?;
         equal(super::fixture::tag(copy.cptr()), 0)
+    }),
+    test("DOMAIN0010", "set checks in order: word, domain, capability, TCB", |t| {
+        let (set, domains) = (Label::DomainSetSet, t.machine.domains);
+        truncated(set, &[], &[])?;
+        fails(send(set, &[domains], &[]), Error::InvalidArgument(0))?;
+        truncated(set, &[0], &[])?;
+        fails(send(set, &[domains - 1], &[initial::CNODE.cptr()]), Error::InvalidArgument(1))?;
+        let tcb = t.tcb()?.cptr();
+        Ok(send(set, &[domains - 1], &[tcb])?)
+    }),
+    test("DOMAIN0011", "an entry is checked in order: words, index, domain, duration", |t| {
+        let (configure, last, domains) = (Label::DomainScheduleConfigure, entries(t) - 1, t.machine.domains);
+        truncated(configure, &[last, domains], &[])?;
+        fails(send(configure, &[last, domains, FOR_EVER + 1], &[]), range(0, last - 1))?;
+        fails(send(configure, &[0, domains, FOR_EVER + 1], &[]), range(0, domains - 1))?;
+        fails(send(configure, &[0, domains - 1, FOR_EVER + 1], &[]), Error::InvalidArgument(2))
+    }),
+    test("DOMAIN0012", "an entry without duration is an end marker of domain 0", |t| {
+        if t.machine.domains == 1 {
+            t.excuse("start the kernel with domains=16");
+            return Ok(());
+        }
+        let configure = Label::DomainScheduleConfigure;
+        fails(send(configure, &[1, 1, 0], &[]), Error::InvalidArgument(1))?;
+        // Also where the schedule starts: the domain is checked first.
+        fails(send(configure, &[0, 1, 0], &[]), Error::InvalidArgument(1))?;
+        fails(send(configure, &[0, 0, 0], &[]), Error::InvalidArgument(2))?;
+        send(configure, &[1, 0, 1000], &[])?;
+        send(configure, &[1, 0, 0], &[])?;
+        fails(send(Label::DomainScheduleSetStart, &[1], &[]), Error::InvalidArgument(0))
+    }),
+    test("DOMAIN0013", "the start is checked in order: word, index, end marker", |t| {
+        let (start, count) = (Label::DomainScheduleSetStart, entries(t));
+        truncated(start, &[], &[])?;
+        for index in [count, u64::MAX] {
+            fails(send(start, &[index], &[]), range(0, count - 1))?;
+        }
+        fails(send(start, &[count - 1], &[]), Error::InvalidArgument(0))?;
+        Ok(send(start, &[0], &[])?)
     }),
 ];

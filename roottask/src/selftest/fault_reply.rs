@@ -54,9 +54,7 @@ pub const TESTS: &[Test] = &[
     }),
     test("ANSWER0005", "an answer with a label stops the thread", |t| {
         let (faulter, _) = t.run_code(code::ud2(), 0, 0)?;
-        faulter.reply.reply(1, &[code::int3()], &[]);
-        t.settle()?;
-        equal(faulter.endpoint.nb_recv(faulter.reply).badge, 0)?;
+        faulter.refuse(t, &[code::int3()])?;
         // The words are applied all the same; a resumed thread is there.
         faulter.thread.tcb.resume()?;
         faulter.fault().is_exception(code::int3() + 1, 3, 0)
@@ -121,5 +119,10 @@ pub const TESTS: &[Test] = &[
             equal((address, fetch), (ip, true))?;
         }
         Ok(())
+    }),
+    test("ANSWER0013", "an unknown system call answered with a label stops the thread", |t| {
+        let faulter = unknown_syscall(t)?;
+        faulter.refuse(t, &[0x4444])?;
+        equal(faulter.register(Register::Rax)?, 0x4444)
     }),
 ];

@@ -1,12 +1,13 @@
 //! Threads that execute a piece of [`super::code`] and whose faults the test receives.
 
 use libsel::Cap;
-use libsel::abi::{CapRights, Register, Word};
+use libsel::abi::{CapRights, FaultType, Register, Syscall, Word};
 use libsel::cap::{Endpoint, Reply};
 use libsel::fault::Fault;
 use libsel::invoke::UserContext;
 use libsel::ipc::Message;
 
+use super::coverage::record;
 use super::fixture::Fixture;
 use super::harness::{Failure, Outcome, equal};
 use super::thread::{Options, Thread};
@@ -37,9 +38,12 @@ pub struct Seen {
 }
 
 impl Seen {
-    fn new(message: Message) -> Self {
+    fn new(message: Message, faulter: &Faulter) -> Self {
         let mut words = [0; 20];
         let length = message.copy_words(&mut words).len();
+        let by_call = [FaultType::CapFault.raw(), FaultType::UnknownSyscall.raw()].contains(&message.label());
+        let call = if by_call { faulter.system_call() } else { None };
+        record::fault(message.label(), &words[..length], call);
         Seen { badge: message.badge, label: message.label(), words, length }
     }
 
@@ -84,12 +88,29 @@ impl Seen {
 impl Faulter {
     /// Waits for the next fault.
     pub fn fault(&self) -> Seen {
-        Seen::new(self.endpoint.recv(self.reply))
+        Seen::new(self.endpoint.recv(self.reply), self)
     }
 
-    /// Answers the fault and waits for the next one.
+    /// Answers the last fault and waits for the next one.
     pub fn answer(&self, label: Word, words: &[Word]) -> Seen {
-        Seen::new(self.endpoint.reply_recv(self.reply, label, words, &[]))
+        let next = self.endpoint.reply_recv(self.reply, label, words, &[]);
+        record::answer(true);
+        Seen::new(next, self)
+    }
+
+    /// Answers the last fault with a label; nothing more may come from the thread.
+    #[track_caller]
+    pub fn refuse(&self, t: &mut Fixture<'_>, words: &[Word]) -> Outcome {
+        self.reply.reply(1, words, &[]);
+        t.settle()?;
+        equal(self.endpoint.nb_recv(self.reply).badge, 0)?;
+        record::answer(false);
+        Ok(())
+    }
+
+    /// The system call in which the thread faulted.
+    fn system_call(&self) -> Option<Syscall> {
+        Syscall::from_raw(self.register(Register::Rdx).ok()?.cast_signed())
     }
 
     /// Value of a register of the stopped thread.

@@ -9,6 +9,7 @@ use libsel::rt::Exclusive;
 use libsel::{Error, LookupFailure};
 
 use super::console;
+use super::coverage::{document, record};
 use super::fixture::Fixture;
 use super::machine::Machine;
 use super::{exit, watch};
@@ -159,32 +160,43 @@ pub const fn range(min: Word, max: Word) -> Error {
     Error::RangeError { min, max }
 }
 
-/// Runs every test of `groups` and ends the machine: code 0 if all passed, 1 otherwise.
+/// Runs every test of `groups`, prints the table of what they show, and ends the machine: code 0 if all passed, 1
+/// otherwise.
 pub fn run_all(machine: &Machine<'_>, groups: &[&'static [Test]]) -> ! {
     let (mut passed, mut failed) = (0u32, 0u32);
-    for test in groups.iter().copied().flatten() {
-        if run_one(machine, test) {
+    record::start();
+    for (number, test) in groups.iter().copied().flatten().enumerate() {
+        if run_one(machine, number, test) {
             passed += 1;
         } else {
             failed += 1;
         }
     }
     libsel::sys::debug_dump_scheduler();
+    document::print(machine.print_table);
     console::line(format_args!("{passed} passed, {failed} failed"));
     exit::exit(u8::from(failed != 0));
 }
 
-/// Runs a test, takes its objects back, and prints the verdict on both.
-fn run_one(machine: &Machine<'_>, test: &'static Test) -> bool {
+/// Runs a test, takes its objects back, and prints the verdict on both and on what the test has shown.
+fn run_one(machine: &Machine<'_>, number: usize, test: &'static Test) -> bool {
     watch::begin(test.name);
     let mut fixture = Fixture::new(machine);
+    record::begin(number);
     let passed = report(test, (test.run)(&mut fixture));
+    // A test that failed has not come to everything.
+    let shown = !passed || report(test, record::end().and_then(|()| complete(machine)));
     let clean = report(test, fixture.finish());
     watch::end();
-    if passed && clean {
+    if passed && shown && clean {
         console::line(format_args!("ok   {} {}", test.name, test.what));
     }
-    passed && clean
+    passed && shown && clean
+}
+
+/// A run that shows the whole table excuses no test.
+fn complete(machine: &Machine<'_>) -> Outcome {
+    check(!(machine.complete && record::excused()), "a machine on which the test can show everything")
 }
 
 /// Prints why a test failed, if it did; true if it did not.

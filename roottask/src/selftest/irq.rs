@@ -6,7 +6,7 @@ use libsel::cap::{IoPort, IrqHandler};
 use libsel::invoke;
 use libsel::{AbsoluteSlot, Cap, Error, LookupFailure};
 
-use super::fixture::{Fixture, at, tag};
+use super::fixture::{Fixture, at, refuses_bad_slots, tag};
 use super::harness::{Outcome, Test, equal, fails, lookup, range, test, within};
 
 /// The I/O APIC pin of the PIT: ISA interrupt 0 arrives there on all PCs (abi.md 9.11).
@@ -178,5 +178,62 @@ pub const TESTS: &[Test] = &[
         fails(get_msi(t.place()), Error::RevokeFirst)?;
         at(irq).delete()?;
         Ok(get_msi(t.place())?)
+    }),
+    test("IRQ0017", "get needs three words and a root", |t| {
+        let (control, root) = (initial::IRQ_CONTROL.cptr(), [initial::CNODE.cptr()]);
+        let words = [1, t.slot(), 64];
+        truncated(control, Label::IrqIssueIrqHandler, &words[..2], &root)?;
+        truncated(control, Label::IrqIssueIrqHandler, &words, &[])
+    }),
+    test("IRQ0018", "messages need seven words and a root", |t| {
+        let (control, root) = (initial::IRQ_CONTROL.cptr(), [initial::CNODE.cptr()]);
+        let words = [t.slot(), 64, 0, 0, 0, 0, 90];
+        truncated(control, Label::X86IrqIssueIrqHandlerMsi, &words[..6], &root)?;
+        truncated(control, Label::X86IrqIssueIrqHandlerMsi, &words, &[])
+    }),
+    test("IRQ0019", "slots of handlers are found, or the error says why not", |t| {
+        let control = initial::IRQ_CONTROL;
+        refuses_bad_slots(t, |slot| control.get_io_apic(slot, 0, FREE_PIN, 0, 0, 90))?;
+        refuses_bad_slots(t, |slot| control.get_msi(slot, 0, 0, 0, 0, 90))
+    }),
+    test("IRQ0020", "a message is checked in order: vector, in use, slot, bus, device, function", |t| {
+        let (control, full) = (initial::IRQ_CONTROL, at(t.endpoint()?));
+        handler(t, FREE_PIN, 94)?;
+        let place = t.place();
+        fails(control.get_msi(full, 256, 32, 8, 0, 108), range(0, 107))?;
+        fails(control.get_msi(full, 256, 32, 8, 0, 94), Error::RevokeFirst)?;
+        fails(control.get_msi(full, 256, 32, 8, 0, 90), Error::DeleteFirst)?;
+        fails(control.get_msi(place, 256, 32, 8, 0, 90), range(0, 255))?;
+        fails(control.get_msi(place, 255, 32, 8, 0, 90), range(0, 31))?;
+        fails(control.get_msi(place, 255, 31, 8, 0, 90), range(0, 7))?;
+        Ok(control.get_msi(place, 255, 31, 7, u64::MAX, 90)?)
+    }),
+    test("IRQ0021", "a pin is checked in order: I/O APIC, pin, trigger, polarity", |t| {
+        refused(t, [1, 24, 2, 2, 90], range(0, 0))?;
+        refused(t, [0, 24, 2, 2, 90], range(0, 23))?;
+        refused(t, [0, FREE_PIN, 2, 2, 90], range(0, 1))?;
+        refused(t, [0, FREE_PIN, 1, 2, 90], range(0, 1))?;
+        let place = t.place();
+        Ok(initial::IRQ_CONTROL.get_io_apic(place, 0, FREE_PIN, 1, 1, 90)?)
+    }),
+    test("IRQ0022", "a handler's notification is replaced, and clear succeeds without one", |t| {
+        let irq = handler(t, PIT_PIN, 91)?;
+        irq.clear()?;
+        let (first, second) = (t.notification()?, t.notification()?);
+        irq.set_notification(t.mint(first, CapRights::ALL, 1)?)?;
+        irq.set_notification(t.mint(second, CapRights::WRITE, 2)?)?;
+        irq.ack()?;
+        start_pit(pit(t)?)?;
+        equal((second.wait(), first.poll()), (2, 0))
+    }),
+    test("IRQ0023", "revoking interrupt control removes all handlers", |t| {
+        let (pin, message) = (handler(t, FREE_PIN, 90)?, t.place());
+        initial::IRQ_CONTROL.get_msi(message, 0, 3, 0, 0, 91)?;
+        let copy = t.copy(pin, CapRights::ALL)?;
+        at(initial::IRQ_CONTROL).revoke()?;
+        let left = [pin.cptr(), copy.cptr(), message.index, initial::IRQ_CONTROL.cptr()].map(tag);
+        equal(left, [0, 0, 0, 14])?;
+        handler(t, FREE_PIN, 90)?;
+        Ok(())
     }),
 ];

@@ -6,6 +6,7 @@ use libsel::bootinfo::{BootInfoView, initial};
 use libsel::cap::{Page, SchedControl, Untyped};
 use libsel::invoke::RetypeTarget;
 
+use super::coverage::document;
 use super::exit;
 
 /// log2 of the bytes of the untyped memory that each test gets: room for two frames of 2 MiB and small objects.
@@ -37,6 +38,12 @@ pub struct Machine<'a> {
     pub ticks_per_us: u64,
     /// Domains of the kernel, as its command line says.
     pub domains: u64,
+    /// No test may leave out what the machine cannot do.
+    pub complete: bool,
+    /// The table of what the tests show is to be printed.
+    pub print_table: bool,
+    /// The FSGSBASE instructions are off: threads set their FS base by system call.
+    pub set_tls_base_call: bool,
 }
 
 impl<'a> Machine<'a> {
@@ -71,6 +78,9 @@ impl<'a> Machine<'a> {
             test_slots_end: test_slots + TEST_SLOTS,
             ticks_per_us: u64::from(bootinfo.tsc_mhz().ok_or("the kernel does not tell the TSC frequency")?),
             domains: number_word(bootinfo, "domains=").unwrap_or(1),
+            complete: has_word(bootinfo, "complete") || has_word(bootinfo, document::WORD),
+            print_table: has_word(bootinfo, document::WORD),
+            set_tls_base_call: has_word(bootinfo, "fsgsbase=msr"),
         })
     }
 
@@ -98,8 +108,17 @@ impl<'a> Machine<'a> {
 
 /// The number of a command line word `name=N`.
 fn number_word(bootinfo: &BootInfoView<'_>, name: &str) -> Option<u64> {
-    let words = bootinfo.command_line()?.split_ascii_whitespace();
-    words.filter_map(|word| word.strip_prefix(name)).find_map(|number| number.parse().ok())
+    words(bootinfo).filter_map(|word| word.strip_prefix(name)).find_map(|number| number.parse().ok())
+}
+
+/// The command line has this word.
+fn has_word(bootinfo: &BootInfoView<'_>, name: &str) -> bool {
+    words(bootinfo).any(|word| word == name)
+}
+
+/// The words of the command line.
+fn words<'a>(bootinfo: &'a BootInfoView<'_>) -> impl Iterator<Item = &'a str> {
+    bootinfo.command_line().unwrap_or_default().split_ascii_whitespace()
 }
 
 /// The TSC.

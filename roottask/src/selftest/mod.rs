@@ -9,16 +9,25 @@
 //! Output is one line a test, `ok   NAME what` or `FAIL NAME what` with what was expected and seen, and a closing line
 //! `N passed, N failed`. A test that does not return is named by the [`watch`]. The machine ends with exit code 0 or 1.
 //!
+//! [`coverage`] says which test shows which outcome of which operation: the table `docs/abi.md`. The compiler checks that
+//! it is complete, the run that it is true. Words on the kernel's command line: `coverage` prints the table, `complete`
+//! lets no test leave out what the machine cannot do.
+//!
 //! Tests are named after the object they test: one file, one list `TESTS`, numbers in order.
 
 mod code;
 mod console;
+mod coverage;
+mod crowd;
 mod exit;
 mod faulter;
 mod fixture;
 mod harness;
+mod hazard_code;
 mod machine;
 mod pages;
+mod refill_model;
+mod spans;
 mod thread;
 mod watch;
 
@@ -26,28 +35,53 @@ mod access;
 mod asid;
 mod bootinfo;
 mod cnode;
+mod cnode_checks;
+mod cnode_data;
+mod combined;
+mod deletion;
 mod derivation;
 mod domain;
+mod domain_schedule;
+mod domain_work;
+mod donation;
 mod endpoint;
+mod exceptions;
 mod fault;
 mod fault_reply;
 mod fpu;
+mod fpu_state;
+mod general;
+mod hazard;
 mod ioport;
 mod irq;
+mod long_message;
 mod notification;
 mod peer;
+mod phases;
 mod preempt;
 mod protection;
+mod refill;
 mod registers;
+mod release;
 mod reply;
+mod reply_stack;
+mod rights;
 mod sched;
 mod sched_context;
+mod sched_context_checks;
+mod syscalls;
 mod tcb;
+mod tcb_params;
+mod tcb_spaces;
 mod timeout;
 mod transfer;
 mod untyped;
+mod untyped_checks;
 mod vspace;
+mod vspace_checks;
+mod waiters;
 mod worst_case;
+mod yield_to;
 
 use harness::Test;
 use libsel::bootinfo::BootInfoView;
@@ -56,29 +90,54 @@ use machine::Machine;
 /// All tests, in the order in which they run.
 const GROUPS: &[&[Test]] = &[
     untyped::TESTS,
+    untyped_checks::TESTS,
     cnode::TESTS,
+    cnode_checks::TESTS,
+    cnode_data::TESTS,
     derivation::TESTS,
     tcb::TESTS,
+    tcb_params::TESTS,
+    tcb_spaces::TESTS,
     sched_context::TESTS,
+    yield_to::TESTS,
+    refill::TESTS,
+    release::TESTS,
+    sched_context_checks::TESTS,
     sched::TESTS,
     vspace::TESTS,
+    vspace_checks::TESTS,
     asid::TESTS,
     access::TESTS,
     protection::TESTS,
     irq::TESTS,
     ioport::TESTS,
     domain::TESTS,
+    domain_schedule::TESTS,
+    domain_work::TESTS,
+    general::TESTS,
     bootinfo::TESTS,
     fpu::TESTS,
+    fpu_state::TESTS,
     endpoint::TESTS,
     transfer::TESTS,
+    rights::TESTS,
+    long_message::TESTS,
+    waiters::TESTS,
+    combined::TESTS,
     notification::TESTS,
     reply::TESTS,
+    reply_stack::TESTS,
+    donation::TESTS,
     fault::TESTS,
+    phases::TESTS,
     fault_reply::TESTS,
+    hazard::TESTS,
+    exceptions::TESTS,
     timeout::TESTS,
     registers::TESTS,
+    syscalls::TESTS,
     preempt::TESTS,
+    deletion::TESTS,
     worst_case::TESTS,
 ];
 

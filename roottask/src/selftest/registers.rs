@@ -6,6 +6,7 @@ use core::sync::atomic::Ordering::Relaxed;
 use libsel::abi::{CapRights, CapTag, Label, MessageInfo, Syscall, Word};
 use libsel::bootinfo::initial;
 
+use super::coverage::record;
 use super::fixture::{Fixture, shared};
 use super::harness::{Outcome, Test, equal, test};
 use super::peer::{self, ECHO};
@@ -132,7 +133,11 @@ fn call_changes(before: Registers, after: Registers) -> Outcome {
     let mut seen = before;
     // SAFETY: the function saves what the calling convention wants saved; only the test's own thread calls it.
     unsafe { selftest_call_with(&raw mut seen) };
-    equal(seen, after)
+    equal(seen, after)?;
+    if let Some(call) = Syscall::from_raw(before.rdx.cast_signed()) {
+        record::call(call);
+    }
+    Ok(())
 }
 
 /// A notification with a signal of badge 0x30 waiting.

@@ -73,7 +73,7 @@ pub const TESTS: &[Test] = &[
     test("TIMEOUT0004", "a timeout answered with a label stops the thread", |t| {
         let faulter = spinner(t)?;
         faulter.fault();
-        faulter.reply.reply(1, &[], &[]);
+        faulter.refuse(t, &[])?;
         t.sleep_us(10_000)?;
         equal(faulter.endpoint.nb_recv(faulter.reply).badge, 0)
     }),

@@ -49,6 +49,7 @@ pub fn start(machine: &Machine<'_>) -> libsel::Result<()> {
     let mut context = UserContext::default();
     let entry: extern "C" fn() -> ! = watch;
     context.set(Register::Rip, entry as usize as Word).set(Register::Rsp, STACK.end() - 8);
+    sys::debug_name_thread(tcb.cptr(), "watch");
     tcb.write_registers(true, 2, &context)
 }
 

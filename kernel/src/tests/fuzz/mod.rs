@@ -1,0 +1,145 @@
+//! Random sequences of kernel entries over a few objects of each kind; everything is checked after each of them. At the
+//! end all memory is revoked and must be free.
+//!
+//! A case is a sequence that depends on a seed and a number only. A short run of cases is among the tests; the long run,
+//! `cargo xtask fuzz`, starts [`worker`] in several processes. A case that fails is cut down to what is needed.
+mod dice;
+mod kinds;
+mod outcome;
+mod plan_ipc;
+mod plan_objects;
+mod plan_spaces;
+mod plan_threads;
+mod shrink;
+mod stage;
+mod steps;
+mod worker;
+mod world;
+
+use std::panic::{self, AssertUnwindSafe};
+
+use sel_abi::Label;
+
+use dice::Dice;
+use outcome::Table;
+use steps::Step;
+use world::World;
+
+/// Steps of a case.
+const STEPS: usize = 500;
+
+/// A case, ready to be run.
+struct Case {
+    stage: Dice,
+    steps: Vec<Step>,
+}
+
+impl Case {
+    fn new(seed: u64, number: u64) -> Case {
+        let mut dice = Dice::of_case(seed, number);
+        let stage = Dice::from_seed(dice.next());
+        Case { stage, steps: (0..STEPS).map(|_| steps::step(&mut dice)).collect() }
+    }
+
+    fn world(&self) -> World {
+        World::new(&mut self.stage.clone())
+    }
+
+    /// Runs all steps; kernel entries that were checked, and what was reached.
+    fn run(&self) -> (u64, Table) {
+        let mut world = self.world();
+        let before = world.m.entries;
+        for step in &self.steps {
+            world.perform(*step);
+        }
+        let entries = world.m.entries - before;
+        world.finish();
+        (entries, world.table)
+    }
+}
+
+/// Runs something that may fail an assertion; the message if it does.
+fn catch<T>(act: impl FnOnce() -> T) -> Result<T, String> {
+    panic::catch_unwind(AssertUnwindSafe(act)).map_err(|payload| {
+        let text = payload.downcast_ref::<String>().cloned();
+        text.or_else(|| payload.downcast_ref::<&str>().map(|text| (*text).to_string())).unwrap_or_default()
+    })
+}
+
+/// Runs cases until there were so many operations, or everything was reached.
+#[track_caller]
+fn run_cases(seed: u64, operations: u64) -> Table {
+    let mut table = Table::default();
+    let mut done = 0;
+    for number in 0.. {
+        if done >= operations || missing(&table).is_empty() {
+            break;
+        }
+        let (entries, reached) = catch(|| Case::new(seed, number).run()).unwrap_or_else(|message| {
+            panic!("{message}; see `cargo xtask fuzz --seed {seed} --case {number}`")
+        });
+        done += entries;
+        table.merge(reached);
+    }
+    table
+}
+
+/// Labels without a success: one is no operation, the other is for an interrupt controller that is off.
+const NEVER_SUCCEED: [Label; 2] = [Label::InvalidInvocation, Label::IrqIssueIrqHandler];
+
+/// Situations that the sequences must lead to.
+const SITUATIONS: [&str; 18] = [
+    "a CNode in itself",
+    "a capability arrived as a badge",
+    "a capability was received",
+    "a further ASID pool",
+    "a huge page is mapped",
+    "a large page is mapped",
+    "a stack of calls was cut in the middle",
+    "a stack of three or more calls",
+    "a stack of two calls",
+    "a thread waits for budget",
+    "a thread waits in YieldTo",
+    "a timeout fault",
+    "a zombie in a slot",
+    "an orphaned object is half deleted",
+    "domain 1 runs",
+    "domain 2 runs",
+    "domain 3 runs",
+    "a call was preempted",
+];
+
+/// What a run did not reach.
+fn missing(table: &Table) -> Vec<String> {
+    let mut missing = Vec::new();
+    for label in Label::ALL {
+        let name = format!("{label:?}");
+        if table.successes(&name) == 0 && !NEVER_SUCCEED.contains(label) {
+            missing.push(format!("a success of {name}"));
+        }
+        if table.errors(&name) == 0 {
+            missing.push(format!("an error of {name}"));
+        }
+    }
+    let unseen = SITUATIONS.iter().filter(|name| !table.situations.contains_key(*name));
+    missing.extend(unseen.map(|name| (*name).to_string()));
+    missing
+}
+
+/// Every operation succeeds and fails somewhere in a run of moderate length, and nothing breaks.
+#[test]
+#[cfg_attr(miri, ignore = "takes hours; a shorter run is below")]
+fn random_sequences_reach_everything_and_keep_every_invariant() {
+    let missing = missing(&run_cases(3, 60_000));
+    assert!(missing.is_empty(), "not reached: {missing:?}");
+}
+
+/// A run that Miri can do.
+#[test]
+fn a_few_random_steps_keep_every_invariant() {
+    let mut case = Case::new(2, 0);
+    case.steps.truncate(if cfg!(miri) { 25 } else { 400 });
+    let (entries, table) = case.run();
+    assert!(entries as usize > case.steps.len() / 2, "most steps enter the kernel");
+    assert!(table.share().0 > 0, "some succeed");
+}
