@@ -21,6 +21,7 @@ pub struct Invocation {
     /// Slots of the extra capabilities.
     pub extra: [Option<KernelPtr<Slot>>; MSG_MAX_EXTRA_CAPS],
     info: MessageInfo,
+    label: Option<Label>,
     buffer: Option<Buffer>,
 }
 
@@ -45,18 +46,20 @@ pub enum Done {
 impl Invocation {
     /// Of a thread's message; `extra` was looked up already.
     pub fn new(
+        k: &Kernel,
         caller: TcbPtr,
         slot: KernelPtr<Slot>,
         extra: [Option<KernelPtr<Slot>>; MSG_MAX_EXTRA_CAPS],
     ) -> Self {
         let info = message::info(&caller);
         let buffer = if info.length() > FAST_MESSAGE_REGISTERS { caller.ipc_buffer(false) } else { None };
-        Invocation { caller, slot, extra, info, buffer }
+        let label = k.labels.label(info.label());
+        Invocation { caller, slot, extra, info, label, buffer }
     }
 
     /// The operation, if the number is one.
     pub fn label(&self) -> Option<Label> {
-        Label::from_raw(self.info.label())
+        self.label
     }
 
     /// Message words that came along.

@@ -2,6 +2,8 @@
 //!
 //! A reference to [`Kernel`] is the proof that the lock is held: entry code takes it once per kernel entry and passes it
 //! on. There is one core today; what is per core is marked.
+use sel_abi::{LabelProfile, LabelTable};
+
 use crate::addr::KernelPtr;
 use crate::arch;
 use crate::cap::Slot;
@@ -29,11 +31,13 @@ pub struct Config {
     pub domains: u8,
     /// Users cannot set their FS base by instruction, so there is a system call for it (abi.md 9.10).
     pub set_tls_base: bool,
+    /// The numbers of labels.
+    pub labels: LabelProfile,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Config { root_cnode_bits: 12, domains: 1, set_tls_base: false }
+        Config { root_cnode_bits: 12, domains: 1, set_tls_base: false, labels: LabelProfile::PLAIN }
     }
 }
 
@@ -112,6 +116,8 @@ pub struct Kernel {
     pub latency: Latency,
     /// Boot-time choices.
     pub config: Config,
+    /// Labels by number, as the configuration says.
+    pub labels: LabelTable,
     /// Ticks and microseconds.
     pub time: TimeUnits,
 }
@@ -139,7 +145,13 @@ impl Kernel {
             orphans: None,
             threads: None,
             latency: Latency::new(),
-            config: Config { root_cnode_bits: 0, domains: 0, set_tls_base: false },
+            config: Config {
+                root_cnode_bits: 0,
+                domains: 0,
+                set_tls_base: false,
+                labels: LabelProfile::PLAIN,
+            },
+            labels: LabelTable::new(),
             time: TimeUnits { ticks_per_us: 0, min_budget: 0 },
         }
     }

@@ -150,7 +150,7 @@ fn send(k: &mut Kernel, thread: TcbPtr, cptr: u64, phase: SendPhase) -> Result<(
     }
     // While an invocation is performed the thread would execute it again if it were stopped.
     thread.state.set(ThreadState::Restart);
-    let call = Invocation::new(thread, slot, extra);
+    let call = Invocation::new(k, thread, slot, extra);
     let outcome = invoke::invoke(k, cap, &call, phase.first_of_two);
     match outcome {
         Err(Stop::Preempted) => return Err(Preempted),

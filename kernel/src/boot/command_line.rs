@@ -3,6 +3,8 @@
 
 use core::ops::RangeInclusive;
 
+use sel_abi::LabelProfile;
+
 use crate::state::Config;
 
 /// The value of the last `key=value` word: the words that a loader appends win.
@@ -22,7 +24,7 @@ pub fn number<'a>(line: &'a str, key: &str) -> Option<Result<u64, &'a str>> {
 
 /// The choices that users can see; a value that cannot be is left at its default, with a warning.
 pub fn config(line: &str) -> Config {
-    let mut config = Config::default();
+    let mut config = Config { labels: labels(line), ..Config::default() };
     for (key, range, field) in [
         ("root_cnode_bits", ROOT_CNODE_BITS, &mut config.root_cnode_bits),
         ("domains", 1..=sel_abi::MAX_DOMAINS as u64, &mut config.domains),
@@ -51,12 +53,36 @@ pub fn allows_base_instructions(line: &str) -> bool {
     }
 }
 
+/// `hardware_debug=on`, `iommu=on` and `vtx=on`: options that the root task's seL4 headers were made with.
+fn labels(line: &str) -> LabelProfile {
+    let on = |key| match value(line, key) {
+        Some("on") => true,
+        None | Some("off") => false,
+        Some(text) => {
+            log::warn!("{key}={text} is neither on nor off; using off");
+            false
+        }
+    };
+    LabelProfile { hardware_debug: on("hardware_debug"), iommu: on("iommu"), vtx: on("vtx") }
+}
+
 /// Sizes of the root CNode that can hold the first capabilities and fit into memory.
 const ROOT_CNODE_BITS: RangeInclusive<u64> = 8..=24;
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn options_that_move_labels() {
+        let chosen = |line| {
+            let LabelProfile { hardware_debug, iommu, vtx } = config(line).labels;
+            (hardware_debug, iommu, vtx)
+        };
+        assert_eq!(chosen(""), (false, false, false));
+        assert_eq!(chosen("iommu=on hardware_debug=on"), (true, true, false));
+        assert_eq!(chosen("vtx=on iommu=on iommu=off hardware_debug=yes"), (false, false, true));
+    }
 
     #[test]
     fn base_instructions() {

@@ -3,7 +3,7 @@ use core::cell::Cell;
 use core::fmt;
 
 use sel_abi::bootinfo::{BootInfo, BootReport, MAX_BOOTINFO_UNTYPEDS, SlotRegion, UntypedDesc, slot};
-use sel_abi::{CapRights, ObjectType, PAGE_BITS, Register, VmAttributes};
+use sel_abi::{CapRights, LabelTable, ObjectType, PAGE_BITS, Register, VmAttributes};
 
 use super::memory_pool::{self, OutOfMemory};
 use super::region::{Region, RegionList};
@@ -156,6 +156,7 @@ const ROOT_ASID: Asid = Asid(1);
 /// Creates the root task and makes it the current thread. `env` is used up: what RAM is left is its untyped memory.
 pub fn create(k: &mut Kernel, env: &mut BootEnv) -> Result<(), BootError> {
     k.time = crate::state::TimeUnits::new(arch::tsc_hz());
+    k.labels = LabelTable::of(k.config.labels);
     k.domain_schedule.init();
     k.update_time();
     k.consumed = 0;

@@ -11,6 +11,7 @@
 //! * [`object`]: object types and their sizes
 //! * [`label`]: invocation labels
 //! * [`outcome`]: what each of them can answer
+//! * [`profile`]: build options of seL4 that move them
 //! * [`error`]: errors and lookup failures
 //! * [`fault`]: fault messages
 //! * [`rights`]: capability rights, CNode capability data, memory attributes, capability type tags
@@ -28,6 +29,7 @@ pub mod limits;
 pub mod message;
 pub mod object;
 pub mod outcome;
+pub mod profile;
 pub mod registers;
 pub mod rights;
 pub mod syscall;
@@ -39,6 +41,7 @@ pub use label::Label;
 pub use limits::*;
 pub use message::{IpcBuffer, MessageInfo};
 pub use object::ObjectType;
+pub use profile::{LabelProfile, LabelTable};
 pub use registers::Register;
 pub use rights::{CNodeCapData, CapRights, CapTag, VmAttributes};
 pub use syscall::Syscall;
