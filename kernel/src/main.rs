@@ -67,8 +67,11 @@ mod machine {
             boot_start,
         };
         report(&env, &platform, &timer);
-        let config =
-            Config { set_tls_base: !arch::cpu::has(Features::FSGSBASE), ..command_line::config(line) };
+        let config = Config {
+            set_tls_base: !arch::cpu::has(Features::FSGSBASE),
+            avx: arch::cpu::has(Features::AVX),
+            ..command_line::config(line)
+        };
         entry::start_root_task(&mut env, config).unwrap_or_else(|error| stop(error));
         arch::enter_user()
     }
@@ -77,6 +80,7 @@ mod machine {
     fn unwanted(line: &str) -> Features {
         let mut features = Features::empty();
         features.set(Features::FSGSBASE, !command_line::allows_base_instructions(line));
+        features.set(Features::AVX, command_line::value(line, "xsave") != Some("avx"));
         features.set(Features::PCID, command_line::value(line, "pcid") == Some("off"));
         features
     }

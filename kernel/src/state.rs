@@ -2,7 +2,7 @@
 //!
 //! A reference to [`Kernel`] is the proof that the lock is held: entry code takes it once per kernel entry and passes it
 //! on. There is one core today; what is per core is marked.
-use sel_abi::{LabelProfile, LabelTable};
+use sel_abi::{LabelProfile, LabelTable, ObjectType};
 
 use crate::addr::KernelPtr;
 use crate::arch;
@@ -15,7 +15,7 @@ use crate::object::endpoint::Cancellation;
 use crate::object::ioport::PortMap;
 use crate::object::irq::IrqTable;
 use crate::object::sched_context::SchedContext;
-use crate::object::tcb::TcbPtr;
+use crate::object::tcb::{LARGE_TCB_BITS, TcbPtr};
 use crate::sched::{Action, Scheduler};
 
 /// Work units between two real checks at preemption points (abi.md 1.2, 9.5). seL4 takes 100; a unit is up to 500
@@ -31,13 +31,31 @@ pub struct Config {
     pub domains: u8,
     /// Users cannot set their FS base by instruction, so there is a system call for it (abi.md 9.10).
     pub set_tls_base: bool,
+    /// AVX registers belong to a thread, and a TCB is larger.
+    pub avx: bool,
     /// The numbers of labels.
     pub labels: LabelProfile,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Config { root_cnode_bits: 12, domains: 1, set_tls_base: false, labels: LabelProfile::PLAIN }
+        Config {
+            root_cnode_bits: 12,
+            domains: 1,
+            set_tls_base: false,
+            avx: false,
+            labels: LabelProfile::PLAIN,
+        }
+    }
+}
+
+impl Config {
+    /// log2 of the bytes of an object (abi.md 3.2).
+    pub fn object_bits(&self, object: ObjectType, size_bits: u64) -> u64 {
+        match object {
+            ObjectType::Tcb if self.avx => u64::from(LARGE_TCB_BITS),
+            object => object.object_bits(size_bits),
+        }
     }
 }
 
@@ -149,6 +167,7 @@ impl Kernel {
                 root_cnode_bits: 0,
                 domains: 0,
                 set_tls_base: false,
+                avx: false,
                 labels: LabelProfile::PLAIN,
             },
             labels: LabelTable::new(),

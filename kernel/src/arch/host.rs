@@ -207,6 +207,12 @@ pub fn save_bases(_context: &Context) {}
 /// Nothing to do.
 pub fn load_bases(_context: &Context) {}
 
+/// As on the machine.
+pub mod fpu {
+    /// Bytes of the largest state.
+    pub const LARGEST_STATE: usize = 832;
+}
+
 /// Room for FPU registers, as on the machine.
 #[repr(C, align(64))]
 pub struct FpuState(Cell<[u8; 576]>);

@@ -219,7 +219,7 @@ pub fn create(k: &mut Kernel, env: &mut BootEnv) -> Result<(), BootError> {
     let asid = k.asids.assign(&pool_cap, root);
     debug_assert_eq!(asid, Some(ROOT_ASID));
     let context: KernelPtr<SchedContext> = build.object(sel_abi::MIN_SCHED_CONTEXT_BITS)?;
-    let thread: TcbPtr = build.object(ObjectType::Tcb.object_bits(0))?;
+    let thread: TcbPtr = build.object(k.config.object_bits(ObjectType::Tcb, 0))?;
     report.root_task_bytes = build.taken;
 
     for (index, cap) in [

@@ -20,8 +20,10 @@ use crate::state::Kernel;
 /// A pointer to a thread.
 pub type TcbPtr = KernelPtr<Tcb>;
 
-/// Bytes of a TCB object.
+/// Bytes of a TCB object at least.
 pub const TCB_BYTES: u64 = 1 << 11;
+/// log2 of the bytes of a TCB object where AVX registers are saved (abi.md 3.2).
+pub const LARGE_TCB_BITS: u8 = 12;
 
 /// What a thread is doing (abi.md 9.1). Zeroed memory is an inactive thread.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -91,8 +93,6 @@ pub struct Tcb {
     slots: [Slot; TCB_SLOTS],
     /// Saved registers.
     pub context: Context,
-    /// Saved FPU registers.
-    pub fpu: FpuState,
     /// What it is doing.
     pub state: Cell<ThreadState>,
     /// Why it stopped, until the handler answers.
@@ -129,9 +129,12 @@ pub struct Tcb {
     pub listed_behind: Cell<Option<TcbPtr>>,
     /// Name for debug output.
     pub name: Name,
+    /// Saved FPU registers. They take more than this type says where AVX is on, and the object is larger then.
+    pub fpu: FpuState,
 }
 
 const _: () = assert!(size_of::<Tcb>() as u64 <= TCB_BYTES);
+const _: () = assert!(core::mem::offset_of!(Tcb, fpu) + arch::fpu::LARGEST_STATE <= 1 << LARGE_TCB_BITS);
 const _: () = assert!(core::mem::offset_of!(Tcb, slots) == 0);
 
 impl Node for TcbPtr {

@@ -24,13 +24,11 @@ struct Retype {
     node: CNodeCap,
     offset: u64,
     count: u64,
+    /// log2 of the bytes of one object.
+    object_bits: u64,
 }
 
 impl Retype {
-    fn object_bits(&self) -> u64 {
-        self.object.object_bits(self.size_bits)
-    }
-
     fn slots(&self) -> impl Iterator<Item = KernelPtr<Slot>> {
         (self.offset..self.offset + self.count).filter_map(|index| self.node.slot(index))
     }
@@ -41,11 +39,11 @@ pub fn invoke(k: &mut Kernel, untyped: UntypedCap, call: &Invocation) -> Result<
     if call.label() != Some(Label::UntypedRetype) {
         return Err(SyscallError::IllegalOperation.into());
     }
-    let retype = decode(call)?;
+    let retype = decode(k, call)?;
     let reset = !derivation::has_children(call.slot);
     let start = if reset { 0 } else { untyped.watermark };
     let free = untyped.size() - start;
-    if (free >> retype.object_bits()) < retype.count {
+    if (free >> retype.object_bits) < retype.count {
         return Err(SyscallError::NotEnoughMemory(free).into());
     }
     if untyped.device && !retype.object.from_device() {
@@ -58,14 +56,19 @@ pub fn invoke(k: &mut Kernel, untyped: UntypedCap, call: &Invocation) -> Result<
     Ok(Done::Nothing)
 }
 
-fn decode(call: &Invocation) -> Result<Retype, SyscallError> {
+fn decode(k: &Kernel, call: &Invocation) -> Result<Retype, SyscallError> {
     call.need_words(6)?;
     let root = call.extra_cap(0)?;
     let [kind, size_bits, node_index, node_depth, offset, count] =
         [0, 1, 2, 3, 4, 5].map(|index| call.word(index));
     let object = ObjectType::from_raw(kind).ok_or(SyscallError::InvalidArgument(0))?;
-    if size_bits >= sel_abi::WORD_BITS || object.object_bits(size_bits) > MAX_UNTYPED_BITS {
-        return Err(SyscallError::RangeError { min: 0, max: MAX_UNTYPED_BITS });
+    const TOO_LARGE: SyscallError = SyscallError::RangeError { min: 0, max: MAX_UNTYPED_BITS };
+    if size_bits >= sel_abi::WORD_BITS {
+        return Err(TOO_LARGE);
+    }
+    let object_bits = k.config.object_bits(object, size_bits);
+    if object_bits > MAX_UNTYPED_BITS {
+        return Err(TOO_LARGE);
     }
     if size_bits < object.min_size_bits() {
         return Err(SyscallError::InvalidArgument(1));
@@ -85,7 +88,7 @@ fn decode(call: &Invocation) -> Result<Retype, SyscallError> {
     if count > slots - offset {
         return Err(SyscallError::RangeError { min: 1, max: slots - offset });
     }
-    let retype = Retype { object, size_bits, node, offset, count };
+    let retype = Retype { object, size_bits, node, offset, count, object_bits };
     if retype.slots().any(|slot| !slot.is_empty()) {
         return Err(SyscallError::DeleteFirst);
     }
@@ -112,7 +115,7 @@ fn clear(k: &mut Kernel, slot: KernelPtr<Slot>, untyped: UntypedCap) -> Result<(
 }
 
 fn perform(k: &mut Kernel, parent: KernelPtr<Slot>, untyped: UntypedCap, start: u64, retype: &Retype) {
-    let size = 1 << retype.object_bits();
+    let size = 1 << retype.object_bits;
     let first = start.next_multiple_of(size);
     let used = first + size * retype.count;
     parent.set_cap(Cap::Untyped(UntypedCap { watermark: used, ..untyped }));

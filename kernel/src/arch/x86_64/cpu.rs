@@ -37,11 +37,13 @@ bitflags::bitflags! {
         const INVARIANT_TSC = 1 << 10;
         /// A hypervisor runs below.
         const HYPERVISOR = 1 << 11;
+        /// AVX registers.
+        const AVX = 1 << 12;
     }
 }
 
 /// Names for the boot report.
-const NAMES: [(Features, &str); 12] = [
+const NAMES: [(Features, &str); 13] = [
     (Features::NX, "nx"),
     (Features::SMEP, "smep"),
     (Features::SMAP, "smap"),
@@ -51,6 +53,7 @@ const NAMES: [(Features, &str); 12] = [
     (Features::HUGE_PAGES, "1gib-pages"),
     (Features::X2APIC, "x2apic"),
     (Features::XSAVE, "xsave"),
+    (Features::AVX, "avx"),
     (Features::TSC_DEADLINE, "tsc-deadline"),
     (Features::INVARIANT_TSC, "invariant-tsc"),
     (Features::HYPERVISOR, "hypervisor"),
@@ -145,6 +148,7 @@ fn detect() -> Features {
         (Features::XSAVE, basic.ecx, 26),
         (Features::TSC_DEADLINE, basic.ecx, 24),
         (Features::INVARIANT_TSC, power.edx, 8),
+        (Features::AVX, basic.ecx, 28),
         (Features::HYPERVISOR, basic.ecx, 31),
     ] {
         features.set(feature, register >> bit & 1 != 0);
@@ -158,7 +162,9 @@ pub fn init(unwanted: Features) -> Result<(), Unsupported> {
     const EFER_NO_EXECUTE: u64 = 1 << 11;
     /// WB, WT, UC-, UC, WC (abi.md 7.8), then WT, UC-, UC as after reset.
     const PAT: u64 = 0x0007_0401_0007_0406;
-    let features = detect() - unwanted;
+    let mut features = detect() - unwanted;
+    // There is no saving it without.
+    features.set(Features::AVX, features.contains(Features::AVX | Features::XSAVE));
     FEATURES.store(features.bits(), Ordering::Relaxed);
     if !features.contains(Features::NX) {
         return Err(Unsupported::NoExecuteNever);
@@ -195,7 +201,9 @@ pub fn init(unwanted: Features) -> Result<(), Unsupported> {
         Cr0::write_raw(cr0.bits());
         Cr4::write_raw(cr4.bits());
         if features.contains(Features::XSAVE) {
-            XCr0::write(XCr0Flags::X87 | XCr0Flags::SSE);
+            let mut components = XCr0Flags::X87 | XCr0Flags::SSE;
+            components.set(XCr0Flags::AVX, features.contains(Features::AVX));
+            XCr0::write(components);
         }
     }
     Ok(())

@@ -7,8 +7,10 @@ use super::percpu;
 
 /// Bytes of the XSAVE area for x87 and SSE: 512 of FXSAVE, 64 of header.
 const STATE_BYTES: usize = 576;
-/// State components x87 and SSE.
-const COMPONENTS: u32 = 3;
+/// Bytes with AVX: 256 more.
+pub const LARGEST_STATE: usize = 832;
+/// State components x87, SSE and AVX; XCR0 says which of them there are.
+const COMPONENTS: u32 = 7;
 /// x87 control word after reset of a process: all exceptions masked.
 const CONTROL_WORD: u16 = 0x37f;
 const CONTROL_WORD_AT: usize = 0;

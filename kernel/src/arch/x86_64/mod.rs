@@ -4,7 +4,7 @@ mod clock;
 pub mod cpu;
 mod entry;
 mod exit;
-mod fpu;
+pub mod fpu;
 mod gdt;
 mod idt;
 mod interrupts;
