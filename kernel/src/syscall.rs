@@ -9,7 +9,7 @@ use crate::dump::NAME_BYTES;
 use crate::error::{LookupFailure, Preempted, Stop};
 use crate::fault::{self, Fault};
 use crate::invoke::{self, Invocation};
-use crate::ipc::{message, transfer};
+use crate::ipc::{fastpath, message, transfer};
 use crate::latency::Cause;
 use crate::object::reply::Reply;
 use crate::object::tcb::{SendMode, TcbPtr, ThreadState};
@@ -39,6 +39,11 @@ pub fn syscall(k: &mut Kernel) {
     let Some(thread) = k.current else { return };
     let number = thread.context.get(SYSCALL_REGISTER);
     let call = Syscall::from_raw(number as i64);
+    match call {
+        Some(Syscall::Call) if fastpath::call(k, thread) => return,
+        Some(Syscall::ReplyRecv) if fastpath::reply_recv(k, thread) => return,
+        _ => {}
+    }
     if call.is_some_and(|call| debug_call(k, thread, call) || benchmark_call(thread, call)) {
         k.finish();
         return;

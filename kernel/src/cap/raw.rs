@@ -163,21 +163,12 @@ impl RawCap {
                     device: self.small(6, 1) != 0,
                     watermark: self.1,
                 }),
-                CapTag::Endpoint => {
-                    Cap::Endpoint(EndpointCap { object: self.object(), badge: self.1, rights })
-                }
+                CapTag::Endpoint => Cap::Endpoint(self.unpack_endpoint()),
                 CapTag::Notification => {
                     Cap::Notification(NotificationCap { object: self.object(), badge: self.1, rights })
                 }
-                CapTag::Reply => {
-                    Cap::Reply(ReplyCap { object: self.object(), can_grant: self.small(0, 1) != 0 })
-                }
-                CapTag::CNode => Cap::CNode(CNodeCap {
-                    slots: self.object(),
-                    radix: self.small(0, 6) as u8,
-                    guard: self.1 >> 6,
-                    guard_bits: (self.1 & 63) as u8,
-                }),
+                CapTag::Reply => Cap::Reply(self.unpack_reply()),
+                CapTag::CNode => Cap::CNode(self.unpack_cnode()),
                 CapTag::Tcb => Cap::Tcb(self.object()),
                 CapTag::SchedContext => Cap::SchedContext(SchedContextCap {
                     object: self.object(),
@@ -198,10 +189,7 @@ impl RawCap {
                 CapTag::PageTable => self.unpack_table(TableLevel::PageTable),
                 CapTag::PageDirectory => self.unpack_table(TableLevel::PageDirectory),
                 CapTag::Pdpt => self.unpack_table(TableLevel::Pdpt),
-                CapTag::Pml4 => Cap::Pml4(Pml4Cap {
-                    object: self.object(),
-                    asid: (self.1 != 0).then_some(Asid(self.1 as u16)),
-                }),
+                CapTag::Pml4 => Cap::Pml4(self.unpack_pml4()),
                 CapTag::AsidControl => Cap::AsidControl,
                 CapTag::AsidPool => Cap::AsidPool(AsidPoolCap { object: self.object(), index: self.1 as u8 }),
                 CapTag::IrqControl => Cap::IrqControl,
@@ -211,6 +199,89 @@ impl RawCap {
                 CapTag::Domain => Cap::Domain,
             }
         }
+    }
+
+    #[inline]
+    fn has_tag(self, tag: CapTag) -> bool {
+        self.tag_bits() == tag.raw()
+    }
+
+    /// The capability if it is one to an endpoint, cheaper than [`RawCap::unpack`].
+    ///
+    /// # Safety
+    /// As [`RawCap::unpack`].
+    #[inline]
+    pub unsafe fn endpoint(self) -> Option<EndpointCap> {
+        // SAFETY: the caller's promise, and the tag.
+        unsafe { self.has_tag(CapTag::Endpoint).then(|| self.unpack_endpoint()) }
+    }
+
+    /// As [`RawCap::endpoint`] for a CNode.
+    ///
+    /// # Safety
+    /// As [`RawCap::unpack`].
+    #[inline]
+    pub unsafe fn cnode(self) -> Option<CNodeCap> {
+        // SAFETY: the caller's promise, and the tag.
+        unsafe { self.has_tag(CapTag::CNode).then(|| self.unpack_cnode()) }
+    }
+
+    /// As [`RawCap::endpoint`] for a reply object.
+    ///
+    /// # Safety
+    /// As [`RawCap::unpack`].
+    #[inline]
+    pub unsafe fn reply(self) -> Option<ReplyCap> {
+        // SAFETY: the caller's promise, and the tag.
+        unsafe { self.has_tag(CapTag::Reply).then(|| self.unpack_reply()) }
+    }
+
+    /// As [`RawCap::endpoint`] for an address space.
+    ///
+    /// # Safety
+    /// As [`RawCap::unpack`].
+    #[inline]
+    pub unsafe fn pml4(self) -> Option<Pml4Cap> {
+        // SAFETY: the caller's promise, and the tag.
+        unsafe { self.has_tag(CapTag::Pml4).then(|| self.unpack_pml4()) }
+    }
+
+    /// # Safety
+    /// As [`RawCap::unpack`], for an endpoint.
+    #[inline]
+    unsafe fn unpack_endpoint(self) -> EndpointCap {
+        let rights = CapRights::from_bits_truncate(self.small(0, 4));
+        // SAFETY: the caller's promise.
+        EndpointCap { object: unsafe { self.object() }, badge: self.1, rights }
+    }
+
+    /// # Safety
+    /// As [`RawCap::unpack`], for a CNode.
+    #[inline]
+    unsafe fn unpack_cnode(self) -> CNodeCap {
+        CNodeCap {
+            // SAFETY: the caller's promise.
+            slots: unsafe { self.object() },
+            radix: self.small(0, 6) as u8,
+            guard: self.1 >> 6,
+            guard_bits: (self.1 & 63) as u8,
+        }
+    }
+
+    /// # Safety
+    /// As [`RawCap::unpack`], for a reply object.
+    #[inline]
+    unsafe fn unpack_reply(self) -> ReplyCap {
+        // SAFETY: the caller's promise.
+        ReplyCap { object: unsafe { self.object() }, can_grant: self.small(0, 1) != 0 }
+    }
+
+    /// # Safety
+    /// As [`RawCap::unpack`], for an address space.
+    #[inline]
+    unsafe fn unpack_pml4(self) -> Pml4Cap {
+        // SAFETY: the caller's promise.
+        Pml4Cap { object: unsafe { self.object() }, asid: (self.1 != 0).then_some(Asid(self.1 as u16)) }
     }
 
     /// # Safety

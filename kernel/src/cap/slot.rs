@@ -1,7 +1,7 @@
 //! A capability slot: 32 bytes, the only place where a capability lives.
 use core::cell::Cell;
 
-use super::{Cap, RawCap};
+use super::{CNodeCap, Cap, EndpointCap, Pml4Cap, RawCap, ReplyCap};
 use crate::addr::{KernelPtr, PhysAddr};
 
 /// Low bits of the link words: slots are 32-byte aligned.
@@ -33,6 +33,34 @@ impl Slot {
         // SAFETY: slots are written only by `set_cap`, from a `Cap` whose object the derivation tree keeps alive for
         // as long as it stands here, or are zero.
         unsafe { self.raw.get().unpack() }
+    }
+
+    /// The capability, if it is one to an endpoint. This and the next ones cost less than [`Slot::cap`].
+    #[inline]
+    pub fn endpoint(&self) -> Option<EndpointCap> {
+        // SAFETY: as for `cap`.
+        unsafe { self.raw.get().endpoint() }
+    }
+
+    /// The capability, if it is one to a CNode.
+    #[inline]
+    pub fn cnode(&self) -> Option<CNodeCap> {
+        // SAFETY: as for `cap`.
+        unsafe { self.raw.get().cnode() }
+    }
+
+    /// The capability, if it is one to a reply object.
+    #[inline]
+    pub fn reply(&self) -> Option<ReplyCap> {
+        // SAFETY: as for `cap`.
+        unsafe { self.raw.get().reply() }
+    }
+
+    /// The capability, if it is one to an address space.
+    #[inline]
+    pub fn pml4(&self) -> Option<Pml4Cap> {
+        // SAFETY: as for `cap`.
+        unsafe { self.raw.get().pml4() }
     }
 
     /// The words of the capability.

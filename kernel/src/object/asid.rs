@@ -92,8 +92,8 @@ impl Default for AsidTable {
 /// The address space that a thread runs in: its own, or the kernel's if it has none any more.
 #[inline]
 pub fn space_of(k: &Kernel, thread: impl core::ops::Deref<Target = Tcb>) -> AddressSpace {
-    match thread.vspace().cap() {
-        Cap::Pml4(Pml4Cap { object, asid: Some(asid) }) if k.asids.find(asid) == Some(object) => {
+    match thread.vspace().pml4() {
+        Some(Pml4Cap { object, asid: Some(asid) }) if k.asids.find(asid) == Some(object) => {
             AddressSpace { root: object.phys(), asid: asid.0 }
         }
         _ => arch::kernel_space(),

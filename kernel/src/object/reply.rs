@@ -34,6 +34,44 @@ impl Reply {
     }
 }
 
+impl KernelPtr<Reply> {
+    /// Puts the reply object on top of the stack of `context`, which goes from `caller` to `callee`: the first runs on
+    /// it, the second has none.
+    #[inline]
+    pub fn push_lent(self, caller: TcbPtr, context: KernelPtr<SchedContext>, callee: TcbPtr) {
+        self.thread.set(Some(caller));
+        let below = context.reply.replace(Some(self));
+        self.older.set(below);
+        if let Some(below) = below {
+            below.newer.set(Some(self));
+            below.sched_context.set(None);
+        }
+        self.sched_context.set(Some(context));
+        lend(context, caller, callee);
+    }
+
+    /// Takes the reply object, which is on top of the stack of `context`, off it; the context goes back from `callee`
+    /// to `caller`.
+    #[inline]
+    pub fn pop_lent(self, context: KernelPtr<SchedContext>, callee: TcbPtr, caller: TcbPtr) {
+        self.sched_context.set(None);
+        let below = self.older.take();
+        if let Some(below) = below {
+            below.newer.set(None);
+            below.sched_context.set(Some(context));
+        }
+        context.reply.set(below);
+        lend(context, callee, caller);
+    }
+}
+
+#[inline]
+fn lend(context: KernelPtr<SchedContext>, from: TcbPtr, to: TcbPtr) {
+    from.sched_context.set(None);
+    context.thread.set(Some(to));
+    to.sched_context.set(Some(context));
+}
+
 /// Makes `caller` wait for a reply through `reply`, and lends its scheduling context to `callee` if that has none.
 pub fn push(k: &mut Kernel, caller: TcbPtr, callee: TcbPtr, reply: KernelPtr<Reply>, donate: bool) {
     reply.thread.set(Some(caller));
