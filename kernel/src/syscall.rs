@@ -38,12 +38,23 @@ const FIRST_PHASE: SendPhase =
 pub fn syscall(k: &mut Kernel) {
     let Some(thread) = k.current else { return };
     let number = thread.context.get(SYSCALL_REGISTER);
-    let call = Syscall::from_raw(number as i64);
-    match call {
-        Some(Syscall::Call) if fastpath::call(k, thread) => return,
-        Some(Syscall::ReplyRecv) if fastpath::reply_recv(k, thread) => return,
-        _ => {}
+    match Syscall::from_raw(number as i64) {
+        Some(Syscall::Call) => match fastpath::short_call(k, thread) {
+            Some(call) => call.perform(k),
+            None => slow(k, thread),
+        },
+        Some(Syscall::ReplyRecv) => match fastpath::short_reply_recv(k, thread) {
+            Some(call) => call.perform(k),
+            None => slow(k, thread),
+        },
+        _ => slow(k, thread),
     }
+}
+
+/// A system call that no fast path takes.
+pub fn slow(k: &mut Kernel, thread: TcbPtr) {
+    let number = thread.context.get(SYSCALL_REGISTER);
+    let call = Syscall::from_raw(number as i64);
     if call.is_some_and(|call| debug_call(k, thread, call) || benchmark_call(thread, call)) {
         k.finish();
         return;

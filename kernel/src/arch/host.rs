@@ -162,6 +162,11 @@ pub fn set_address_space(space: AddressSpace) {
     ASID.set(space.asid);
 }
 
+/// The address space that was set last.
+pub fn address_space() -> AddressSpace {
+    AddressSpace { root: PhysAddr(ROOT.get()), asid: ASID.get() }
+}
+
 /// The root that was set last.
 pub fn root() -> PhysAddr {
     PhysAddr(ROOT.get())

@@ -1,7 +1,7 @@
 //! The short way of the two system calls that a client and its server live on: a Call that a waiting server without time
 //! of its own can take at once, and the ReplyRecv that answers it.
 //!
-//! Each function first looks whether everything is as it usually is, and changes nothing until it is sure; then it leaves
+//! For each there is a function that looks whether everything is as it usually is, and one that performs it then and leaves
 //! exactly the state that the long way would have left. What it does not do is read the clock: time is charged at the
 //! next kernel entry that does (abi.md 2.3, 9.7). The scheduling context travels with the message, so that there is
 //! nothing to decide about time.
@@ -12,9 +12,12 @@ use sel_abi::{CapRights, FAST_MESSAGE_REGISTERS, MessageInfo};
 
 use crate::addr::KernelPtr;
 use crate::arch;
-use crate::cap::Slot;
+use crate::cap::{EndpointCap, Slot};
 use crate::fault::Fault;
 use crate::object::asid;
+use crate::object::endpoint::Endpoint;
+use crate::object::reply::Reply;
+use crate::object::sched_context::SchedContext;
 use crate::object::tcb::{SendMode, Tcb, TcbPtr, ThreadState};
 use crate::sched::Action;
 use crate::state::Kernel;
@@ -80,14 +83,21 @@ impl Kernel {
     }
 }
 
-/// Call on an endpoint with a passive server that waits with a reply object. False: nothing was done.
-#[inline]
-pub fn call(k: &mut Kernel, sender: TcbPtr) -> bool {
-    try_call(k, sender).is_some()
+/// A Call that can go the short way.
+#[derive(Clone, Copy)]
+pub struct ShortCall {
+    sender: TcbPtr,
+    length: usize,
+    cap: EndpointCap,
+    receiver: TcbPtr,
+    reply: KernelPtr<Reply>,
+    context: KernelPtr<SchedContext>,
 }
 
+/// Looks whether the Call of the current thread goes to an endpoint at which a passive server waits with a reply object,
+/// and whether that server runs next.
 #[inline(always)]
-fn try_call(k: &mut Kernel, sender: TcbPtr) -> Option<()> {
+pub fn short_call(k: &Kernel, sender: TcbPtr) -> Option<ShortCall> {
     let length = short_length(&sender)?;
     let cap = slot(&sender, sender.context.get(CAP_REGISTER))?.endpoint()?;
     let mode = SendMode::of(&cap, true);
@@ -97,56 +107,70 @@ fn try_call(k: &mut Kernel, sender: TcbPtr) -> Option<()> {
     let receiver = cap.object.queue.first()?;
     let ThreadState::BlockedOnReceive { reply: Some(reply), .. } = receiver.state.get() else { return None };
     let context = sender.sched_context.get()?;
-    if receiver.sched_context.get().is_some()
-        || k.current_context != Some(context)
-        || !k.runs_next(&receiver, &sender)
-    {
-        return None;
+    let fits = receiver.sched_context.get().is_none()
+        && k.current_context == Some(context)
+        && k.runs_next(&receiver, &sender);
+    fits.then_some(ShortCall { sender, length, cap, receiver, reply, context })
+}
+
+impl ShortCall {
+    /// Performs it.
+    #[inline(always)]
+    pub fn perform(self, k: &mut Kernel) {
+        let ShortCall { sender, length, cap, receiver, reply, context } = self;
+        cap.object.queue.remove(receiver);
+        copy_registers(&sender, &receiver, length, cap.badge);
+        receiver.state.set(ThreadState::Running);
+        sender.state.set(ThreadState::BlockedOnReply { reply });
+        reply.push_lent(sender, context, receiver);
+        k.hand_over(sender, receiver);
     }
-
-    cap.object.queue.remove(receiver);
-    copy_registers(&sender, &receiver, length, cap.badge);
-    receiver.state.set(ThreadState::Running);
-    sender.state.set(ThreadState::BlockedOnReply { reply });
-    reply.push_lent(sender, context, receiver);
-    k.hand_over(sender, receiver);
-    Some(())
 }
 
-/// ReplyRecv of a server that runs on its client's time: answers, gives the time back and waits on an endpoint that
-/// nobody else waits for. False: nothing was done.
-#[inline]
-pub fn reply_recv(k: &mut Kernel, server: TcbPtr) -> bool {
-    try_reply_recv(k, server).is_some()
+/// A ReplyRecv that can go the short way.
+#[derive(Clone, Copy)]
+pub struct ShortReplyRecv {
+    server: TcbPtr,
+    length: usize,
+    endpoint: KernelPtr<Endpoint>,
+    reply: KernelPtr<Reply>,
+    caller: TcbPtr,
+    context: KernelPtr<SchedContext>,
 }
 
+/// Looks whether the ReplyRecv of the current thread answers the client on whose time it runs, whether that client runs
+/// next, and whether nobody else waits at the endpoint.
 #[inline(always)]
-fn try_reply_recv(k: &mut Kernel, server: TcbPtr) -> Option<()> {
+pub fn short_reply_recv(k: &Kernel, server: TcbPtr) -> Option<ShortReplyRecv> {
     let length = short_length(&server)?;
     let endpoint = slot(&server, server.context.get(CAP_REGISTER))?.endpoint()?;
     let reply = slot(&server, server.context.get(REPLY_REGISTER))?.reply()?.object;
     let caller = reply.thread.get()?;
     let context = server.sched_context.get()?;
     let bound = server.bound_notification.get();
-    if !endpoint.rights.contains(CapRights::READ)
-        || !endpoint.object.queue.is_empty()
-        || !matches!(caller.state.get(), ThreadState::BlockedOnReply { .. })
-        || caller.fault.get() != Fault::None
-        || caller.sched_context.get().is_some()
-        || reply.sched_context.get() != Some(context)
-        || k.current_context != Some(context)
-        || bound.is_some_and(|bound| bound.is_active() || bound.sched_context.get().is_some())
-        || !k.runs_next(&caller, &server)
-    {
-        return None;
-    }
+    let fits = endpoint.rights.contains(CapRights::READ)
+        && endpoint.object.queue.is_empty()
+        && matches!(caller.state.get(), ThreadState::BlockedOnReply { .. })
+        && caller.fault.get() == Fault::None
+        && caller.sched_context.get().is_none()
+        && reply.sched_context.get() == Some(context)
+        && k.current_context == Some(context)
+        && bound.is_none_or(|bound| !bound.is_active() && bound.sched_context.get().is_none())
+        && k.runs_next(&caller, &server);
+    fits.then_some(ShortReplyRecv { server, length, endpoint: endpoint.object, reply, caller, context })
+}
 
-    copy_registers(&server, &caller, length, 0);
-    reply.pop_lent(context, server, caller);
-    caller.state.set(ThreadState::Running);
-    server.state.set(ThreadState::BlockedOnReceive { endpoint: endpoint.object, reply: Some(reply) });
-    reply.thread.set(Some(server));
-    endpoint.object.queue.insert(server, super::goes_before);
-    k.hand_over(server, caller);
-    Some(())
+impl ShortReplyRecv {
+    /// Performs it.
+    #[inline(always)]
+    pub fn perform(self, k: &mut Kernel) {
+        let ShortReplyRecv { server, length, endpoint, reply, caller, context } = self;
+        copy_registers(&server, &caller, length, 0);
+        reply.pop_lent(context, server, caller);
+        caller.state.set(ThreadState::Running);
+        server.state.set(ThreadState::BlockedOnReceive { endpoint, reply: Some(reply) });
+        reply.thread.set(Some(server));
+        endpoint.queue.insert(server, super::goes_before);
+        k.hand_over(server, caller);
+    }
 }

@@ -14,6 +14,7 @@ mod contexts;
 mod debug;
 mod deletion;
 mod devices;
+mod fast_path;
 mod faults;
 mod fuzz;
 mod ipc;

@@ -20,6 +20,7 @@ use std::panic::{self, AssertUnwindSafe};
 
 use sel_abi::Label;
 
+use crate::tests::fast_path::Taken;
 use dice::Dice;
 use outcome::Table;
 use steps::Step;
@@ -132,4 +133,25 @@ fn missing(table: &Table) -> Vec<String> {
 fn random_sequences_reach_everything_and_keep_every_invariant() {
     let missing = missing(&run_cases(3, 60_000));
     assert!(missing.is_empty(), "not reached: {missing:?}");
+}
+
+/// In random states the fast paths leave what the slow path leaves.
+#[test]
+#[cfg_attr(miri, ignore = "takes hours")]
+fn fast_and_slow_paths_agree() {
+    let mut sum = Taken::default();
+    for number in 0..200 {
+        let case = Case::new(17, number);
+        let mut world = case.world();
+        world.m.checking = false;
+        world.m.compared = Some(Taken::default());
+        for step in &case.steps {
+            world.perform(*step);
+        }
+        sum = sum + world.m.compared.unwrap_or_default();
+        if sum.calls >= 40 && sum.replies >= 5 {
+            return;
+        }
+    }
+    panic!("too few fast paths were taken: {sum:?}");
 }
