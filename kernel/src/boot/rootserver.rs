@@ -17,7 +17,7 @@ use crate::cap::{
 use crate::object::asid::{Asid, AsidPool};
 use crate::object::sched_context::{self, Budget, SchedContext};
 use crate::object::tcb::{self, TcbPtr, TcbSlot, ThreadState};
-use crate::object::{vspace, vspace_invoke};
+use crate::object::{irq, vspace, vspace_invoke};
 use crate::state::Kernel;
 
 const PAGE: u64 = 1 << PAGE_BITS;
@@ -213,6 +213,9 @@ pub fn create(k: &mut Kernel, env: &mut BootEnv) -> Result<(), BootError> {
     let info_memory = build.memory(PAGE, PAGE)?;
     let info_cap = build.map_page(info_memory, info_page)?;
 
+    let handlers = build.memory(irq::HANDLER_BYTES, PAGE)?;
+    // SAFETY: the memory was just taken for the slots.
+    unsafe { k.irqs.set_handlers(handlers) };
     let pool: KernelPtr<AsidPool> = build.object(PAGE_BITS)?;
     k.asids.set_first_pool(pool);
     let pool_cap = AsidPoolCap { object: pool, index: 0 };

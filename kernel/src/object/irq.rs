@@ -1,7 +1,7 @@
 //! Interrupts: lines and messages of devices, delivered as signals (abi.md 7.5, 9.11).
-use sel_abi::{CapRights, IRQ_MAX, IRQ_OFFSET, Label};
+use sel_abi::{CapRights, IRQ_MAX, IRQ_OFFSET, Label, PAGE_BITS};
 
-use crate::addr::KernelPtr;
+use crate::addr::{KernelPtr, PhysAddr};
 use crate::arch;
 use crate::cap::{Cap, Slot, delete, derivation, derive, lookup};
 use crate::error::{Stop, SyscallError};
@@ -24,14 +24,28 @@ enum Source {
 /// What is known of each interrupt.
 pub struct IrqTable {
     sources: [Source; IRQS],
-    /// The notification of each handler, as a capability.
-    handlers: [Slot; IRQS],
+    /// The notification of each handler, as a capability: slots that stand outside of this table, because the derivation
+    /// tree leads to them.
+    handlers: Option<KernelPtr<Slot>>,
 }
+
+/// Bytes of the handlers' slots.
+pub const HANDLER_BYTES: u64 = 1 << PAGE_BITS;
+const _: () = assert!(IRQS * size_of::<Slot>() <= HANDLER_BYTES as usize);
 
 impl IrqTable {
     /// Nothing was issued.
     pub const fn new() -> Self {
-        IrqTable { sources: [Source::None; IRQS], handlers: [const { Slot::empty() }; IRQS] }
+        IrqTable { sources: [Source::None; IRQS], handlers: None }
+    }
+
+    /// Gives the table the slots of the handlers, at boot.
+    ///
+    /// # Safety
+    /// The page at `memory` is zeroed RAM that belongs to nobody else, ever.
+    pub unsafe fn set_handlers(&mut self, memory: PhysAddr) {
+        // SAFETY: the caller's promise; zeroed memory is empty slots.
+        self.handlers = Some(unsafe { KernelPtr::from_phys(memory) });
     }
 
     fn source(&self, irq: u8) -> Source {
@@ -51,8 +65,9 @@ impl IrqTable {
     }
 
     fn handler(&self, irq: u8) -> Option<KernelPtr<Slot>> {
-        // SAFETY: the table is part of the kernel's state, which lives as long as the kernel.
-        self.handlers.get(usize::from(irq)).map(|slot| unsafe { KernelPtr::from_local(slot) })
+        let first = self.handlers.filter(|_| usize::from(irq) < IRQS)?;
+        // SAFETY: there is a slot for each interrupt.
+        Some(unsafe { first.element(usize::from(irq)) })
     }
 }
 
