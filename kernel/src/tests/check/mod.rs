@@ -201,6 +201,16 @@ impl Walk<'_> {
     }
 }
 
+/// The slots on the list of orphans, which may be the only thing that leads to their objects. Ends also if the list does
+/// not.
+fn orphans(m: &Machine) -> impl Iterator<Item = SlotPtr> {
+    let next = |slot: &SlotPtr| match slot.cap() {
+        Cap::Zombie(zombie) => zombie.next_orphan,
+        _ => None,
+    };
+    std::iter::successors(m.k.orphans, next).take(ARENA_SLOTS as usize)
+}
+
 /// Finds all slots from the root CNode, the running thread, the interrupt handlers and the orphans on.
 fn collect(m: &Machine) -> Found {
     let filled = MARKS.with_borrow_mut(|marks| {
@@ -220,7 +230,7 @@ fn collect(m: &Machine) -> Found {
             (m.root_cnode.slots, m.root_cnode.slot_count()),
             (m.current().first_slot(), sel_abi::TCB_SLOTS as u64),
         ];
-        work.extend(m.k.orphans.and_then(|slot| container(&slot.cap())));
+        work.extend(orphans(m).filter_map(|slot| container(&slot.cap())));
         let mut walk = Walk { marks, handlers, filled: Vec::with_capacity(256), work };
         walk.visit();
         walk.visit_linked();
