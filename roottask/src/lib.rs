@@ -7,5 +7,6 @@ pub mod exit;
 pub mod loader;
 pub mod manifest;
 pub mod phys;
+pub mod samples;
 pub mod slots;
 pub mod virt;

@@ -40,6 +40,15 @@ pub enum KernelKind {
 }
 
 impl KernelKind {
+    /// As its option is spelled.
+    pub const fn word(self) -> &'static str {
+        match self {
+            KernelKind::Debug => "debug",
+            KernelKind::Release => "release",
+            KernelKind::Benchmark => "benchmark",
+        }
+    }
+
     fn features(self) -> &'static [&'static str] {
         match self {
             KernelKind::Debug => &[],

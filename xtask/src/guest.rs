@@ -35,15 +35,18 @@ pub enum Streams {
     Captured,
     /// The same, but what the kernel says of threads that nobody looks after is not shown.
     CapturedButFaults,
+    /// No input; output is kept and not shown.
+    Silent,
 }
 
-/// Runs `command` (QEMU) for at most `limit`. Gives the end and, with [`Streams::Captured`], the output.
+/// Runs `command` (QEMU) for at most `limit`. Gives the end and, with streams that keep it, the output.
 ///
 /// # Errors
 /// QEMU cannot be started, or it fails by itself.
 pub fn run(command: Command, streams: Streams, limit: Option<Duration>) -> Result<(End, String)> {
     match streams {
         Streams::CapturedButFaults => run_with(command, streams, limit, WithoutFaults::new(io::stdout())),
+        Streams::Silent => run_with(command, streams, limit, io::sink()),
         _ => run_with(command, streams, limit, io::stdout()),
     }
 }
@@ -58,7 +61,7 @@ fn run_with(
     if streams != Streams::Interactive {
         command.stdin(Stdio::null());
     }
-    if matches!(streams, Streams::Captured | Streams::CapturedButFaults) {
+    if matches!(streams, Streams::Captured | Streams::CapturedButFaults | Streams::Silent) {
         command.stdout(Stdio::piped());
     }
     let start = Instant::now();

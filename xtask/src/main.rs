@@ -4,10 +4,12 @@
 //! guest's own exit code when the guest reports one.
 mod abi_table;
 mod archive;
+mod bench;
 mod build;
 mod context;
 mod cpio;
 mod doctor;
+mod elf_file;
 mod failure;
 mod firmware;
 mod fuzz;
@@ -77,6 +79,9 @@ enum Verb {
     Abi,
     /// Run host tests under Miri, which finds undefined behaviour
     Miri,
+    /// Measure what kernel operations cost, in instructions
+    #[command(next_line_help = true)]
+    Bench(bench::BenchArgs),
     /// Check formatting, lints, that the kernel has no heap, file sizes
     Tidy,
 }
@@ -95,6 +100,7 @@ fn dispatch(cli: &Cli) -> Result<u8> {
         Verb::Fuzz(args) => fuzz::run(&context, args)?,
         Verb::Abi => abi_table::run(&context)?,
         Verb::Miri => miri::run(&context)?,
+        Verb::Bench(args) => bench::run(&context, args)?,
         Verb::Tidy => tidy::run(&context)?,
     }
     Ok(0)

@@ -84,7 +84,7 @@ pub fn run(context: &Context, args: &QemuArgs) -> Result<u8> {
     }
 }
 
-/// Builds, packs and boots; the end of the guest and, with [`Streams::Captured`], its output.
+/// Builds, packs and boots; the end of the guest and, with streams that keep it, its output.
 ///
 /// # Errors
 /// The build fails, something is missing, or QEMU fails by itself.

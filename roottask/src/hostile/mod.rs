@@ -16,7 +16,7 @@
 //! What hostile threads do not get, because it ends or breaks the machine by right, is listed in [`generate`] (system
 //! calls) and `generate/devices.rs` (ports). Of device memory they get addresses where the machine has nothing.
 
-#[path = "../selftest/exit.rs"]
+#[path = "../bare/exit.rs"]
 mod exit;
 
 mod canary;

@@ -6,8 +6,9 @@ use libsel::cap::{AsidPool, Endpoint, Pdpt, Untyped, VSpace};
 use libsel::invoke::RetypeTarget;
 use libsel::{Cap, Error, LookupFailure, invoke};
 
-use super::fixture::{MAP_AREA, at, refuses_bad_slots, tag};
+use super::fixture::{MAP_AREA, at, tag};
 use super::harness::{Outcome, Test, check, equal, fails, lookup, test};
+use super::refusals::refuses_bad_slots;
 
 #[track_caller]
 fn truncated(cptr: CPtr, label: Label, words: &[Word], caps: &[CPtr]) -> Outcome {

@@ -5,9 +5,10 @@ use libsel::bootinfo::initial;
 use libsel::cap::{CNode, PageTable};
 use libsel::{AbsoluteSlot, Cap, Error, LookupFailure, invoke};
 
-use super::fixture::{Fixture, at, bad_slots, log_is};
+use super::fixture::{Fixture, at, log_is};
 use super::harness::{Outcome, Test, equal, fails, lookup, missing, source_lookup, test};
 use super::peer;
+use super::refusals::bad_slots;
 use super::thread::Options;
 
 const ALL: CapRights = CapRights::ALL;

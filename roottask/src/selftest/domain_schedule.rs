@@ -11,7 +11,7 @@ use libsel::cap::Notification;
 use libsel::{Cap, sys};
 
 use super::fixture::{Fixture, log, log_is, shared};
-use super::harness::{Failure, Outcome, Test, check, equal, eventually, test, within};
+use super::harness::{Failure, Outcome, Test, check, equal, eventually, excuse, test, within};
 use super::machine::now;
 use super::spans::{self, record, watch_clock, watch_for};
 use super::thread::{Options, Thread};
@@ -93,7 +93,7 @@ extern "C" fn go_home(argument: Word) {
 pub fn too_few(t: &Fixture<'_>) -> bool {
     let too_few = t.machine.domains < 4;
     if too_few {
-        t.excuse("it takes four domains; start the kernel with domains=4");
+        excuse("it takes four domains; start the kernel with domains=4");
     }
     too_few
 }

@@ -1,11 +1,9 @@
 //! What a test is, how it says that something is wrong, and the loop that runs them all.
 
-use core::fmt::{self, Debug, Write};
-use core::panic::Location;
+use core::fmt::Debug;
 
 use libsel::abi::Word;
 use libsel::ipc::Message;
-use libsel::rt::Exclusive;
 use libsel::{Error, LookupFailure};
 
 use super::console;
@@ -13,6 +11,8 @@ use super::coverage::{document, record};
 use super::fixture::Fixture;
 use super::machine::Machine;
 use super::{exit, watch};
+
+pub use super::failure::{Failure, Outcome, equal};
 
 /// A test: an independent function on fresh objects.
 pub struct Test {
@@ -27,66 +27,6 @@ pub struct Test {
 /// Builds a [`Test`]; shorter than the structure in long lists.
 pub const fn test(name: &'static str, what: &'static str, run: fn(&mut Fixture<'_>) -> Outcome) -> Test {
     Test { name, what, run }
-}
-
-/// How a test, or a step of it, ended.
-pub type Outcome<T = ()> = Result<T, Failure>;
-
-/// A step of a test failed. What was expected and seen is in [`TEXT`] until the next failure: results stay small.
-pub struct Failure {
-    place: &'static Location<'static>,
-}
-
-impl Failure {
-    /// A failure at the caller's place.
-    #[track_caller]
-    pub fn new(text: fmt::Arguments<'_>) -> Self {
-        TEXT.try_with(|kept| {
-            kept.used = 0;
-            // Text that does not fit is cut.
-            let _ = kept.write_fmt(text);
-        });
-        Failure { place: Location::caller() }
-    }
-}
-
-/// An invocation that a test relies on failed.
-impl From<Error> for Failure {
-    #[track_caller]
-    fn from(error: Error) -> Self {
-        Failure::new(format_args!("expected success, seen {error:?} ({error})"))
-    }
-}
-
-/// Bytes of a failure's text.
-const TEXT_BYTES: usize = 1000;
-
-/// The text of the last failure.
-static TEXT: Exclusive<Text> = Exclusive::new(Text { bytes: [0; TEXT_BYTES], used: 0 });
-
-/// A line of text of limited length.
-struct Text {
-    bytes: [u8; TEXT_BYTES],
-    used: usize,
-}
-
-impl Write for Text {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        for byte in text.bytes() {
-            *self.bytes.get_mut(self.used).ok_or(fmt::Error)? = byte;
-            self.used += 1;
-        }
-        Ok(())
-    }
-}
-
-/// `seen` has to be `expected`.
-#[track_caller]
-pub fn equal<T: PartialEq + Debug>(seen: T, expected: T) -> Outcome {
-    if seen == expected {
-        return Ok(());
-    }
-    Err(Failure::new(format_args!("expected {expected:x?}, seen {seen:x?}")))
 }
 
 /// `condition` has to hold.
@@ -173,7 +113,7 @@ pub fn run_all(machine: &Machine<'_>, groups: &[&'static [Test]]) -> ! {
         }
     }
     libsel::sys::debug_dump_scheduler();
-    document::print(machine.print_table);
+    document::print(machine.has_word(document::WORD));
     console::line(format_args!("{passed} passed, {failed} failed"));
     exit::exit(u8::from(failed != 0));
 }
@@ -194,17 +134,24 @@ fn run_one(machine: &Machine<'_>, number: usize, test: &'static Test) -> bool {
     passed && shown && clean
 }
 
-/// A run that shows the whole table excuses no test.
+/// This machine cannot show all that the running test is for: the table of what tests show does not count it in this
+/// run.
+pub fn excuse(why: &str) {
+    record::excuse();
+    console::line(format_args!("     the next test is not complete: {why}"));
+}
+
+/// A run that shows the whole table excuses no test, nor does one that is asked to be complete.
 fn complete(machine: &Machine<'_>) -> Outcome {
-    check(!(machine.complete && record::excused()), "a machine on which the test can show everything")
+    let complete = machine.has_word("complete") || machine.has_word(document::WORD);
+    check(!(complete && record::excused()), "a machine on which the test can show everything")
 }
 
 /// Prints why a test failed, if it did; true if it did not.
 fn report(test: &Test, outcome: Outcome) -> bool {
-    let Err(Failure { place }) = outcome else { return true };
+    let Err(failure) = outcome else { return true };
     console::line(format_args!("FAIL {} {}", test.name, test.what));
-    TEXT.try_with(|text| {
-        let text = core::str::from_utf8(&text.bytes[..text.used]).unwrap_or("(text was cut)");
+    failure.describe(|text, place| {
         console::line(format_args!("     {text} ({}:{})", place.file(), place.line()));
     });
     false

@@ -5,8 +5,9 @@ use libsel::bootinfo::initial;
 use libsel::cap::IoPort;
 use libsel::{Cap, Error, invoke};
 
-use super::fixture::{Fixture, at, refuses_bad_slots, tag};
+use super::fixture::{Fixture, at, tag};
 use super::harness::{Outcome, Test, equal, fails, test};
+use super::refusals::refuses_bad_slots;
 
 /// First and last register of the first serial port.
 const FIRST: u16 = 0x3f8;

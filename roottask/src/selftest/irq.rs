@@ -6,8 +6,9 @@ use libsel::cap::{IoPort, IrqHandler};
 use libsel::invoke;
 use libsel::{AbsoluteSlot, Cap, Error, LookupFailure};
 
-use super::fixture::{Fixture, at, refuses_bad_slots, tag};
+use super::fixture::{Fixture, at, tag};
 use super::harness::{Outcome, Test, equal, fails, lookup, range, test, within};
+use super::refusals::refuses_bad_slots;
 
 /// The I/O APIC pin of the PIT: ISA interrupt 0 arrives there on all PCs (abi.md 9.11).
 const PIT_PIN: Word = 2;

@@ -15,20 +15,19 @@
 //!
 //! Tests are named after the object they test: one file, one list `TESTS`, numbers in order.
 
+#[path = "../bare/mod.rs"]
+mod bare;
+
 mod code;
 mod console;
 mod coverage;
 mod crowd;
-mod exit;
 mod faulter;
-mod fixture;
 mod harness;
 mod hazard_code;
-mod machine;
-mod pages;
 mod refill_model;
+mod refusals;
 mod spans;
-mod thread;
 mod watch;
 
 mod access;
@@ -83,6 +82,7 @@ mod waiters;
 mod worst_case;
 mod yield_to;
 
+use bare::{exit, failure, fixture, machine, pages, thread};
 use harness::Test;
 use libsel::bootinfo::BootInfoView;
 use machine::Machine;
@@ -143,7 +143,7 @@ const GROUPS: &[&[Test]] = &[
 
 /// Runs all tests and ends the machine.
 pub fn run(bootinfo: &BootInfoView<'_>) -> ! {
-    let machine = match Machine::new(bootinfo) {
+    let machine = match Machine::new(bootinfo, machine::SELF_TEST) {
         Ok(machine) => machine,
         Err(reason) => {
             console::line(format_args!("selftest: {reason}"));

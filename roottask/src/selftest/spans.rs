@@ -6,7 +6,7 @@ use libsel::abi::Word;
 use libsel::bootinfo::initial;
 
 use super::fixture::Fixture;
-use super::harness::{Failure, Outcome};
+use super::harness::{Failure, Outcome, excuse};
 use super::machine::now;
 use super::thread::Options;
 
@@ -154,7 +154,7 @@ impl Fixture<'_> {
         };
         let exact = (0..50).map(entry).max().unwrap_or(0) < 3 * self.machine.ticks_per_us;
         if !exact {
-            self.excuse("the clock is not exact; start QEMU with --icount");
+            excuse("the clock is not exact; start QEMU with --icount");
         }
         Ok(exact)
     }

@@ -5,8 +5,9 @@ use libsel::bootinfo::initial;
 use libsel::cap::Untyped;
 use libsel::{Cap, Error, LookupFailure, invoke};
 
-use super::fixture::{Fixture, at, bad_slots, tag};
+use super::fixture::{Fixture, at, tag};
 use super::harness::{Outcome, Test, check, equal, fails, lookup, missing, range, test};
+use super::refusals::bad_slots;
 
 const ROOT: CPtr = initial::CNODE.cptr();
 

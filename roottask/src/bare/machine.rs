@@ -6,17 +6,27 @@ use libsel::bootinfo::{BootInfoView, initial};
 use libsel::cap::{Page, SchedControl, Untyped};
 use libsel::invoke::RetypeTarget;
 
-use super::coverage::document;
 use super::exit;
 
-/// log2 of the bytes of the untyped memory that each test gets: room for two frames of 2 MiB and small objects.
+/// log2 of the bytes of the untyped memory that each test of the self-test gets: room for two frames of 2 MiB and small
+/// objects.
 pub const FRESH_BITS: u64 = 23;
 /// log2 of the bytes for what lives as long as the self-test (the watch).
 const PERMANENT_BITS: u64 = 16;
 /// Slots for capabilities that live as long as the self-test.
 const PERMANENT_SLOTS: u64 = 16;
-/// Slots that one test can use in the root CNode.
-const TEST_SLOTS: u64 = 512;
+
+/// How much one test or one row of the benchmark gets.
+#[derive(Clone, Copy)]
+pub struct Sizes {
+    /// log2 of the bytes of untyped memory.
+    pub fresh_bits: u64,
+    /// Slots in the root CNode.
+    pub slots: u64,
+}
+
+/// What a test gets.
+pub const SELF_TEST: Sizes = Sizes { fresh_bits: FRESH_BITS, slots: 512 };
 
 /// Chosen once, used by all tests.
 pub struct Machine<'a> {
@@ -24,8 +34,10 @@ pub struct Machine<'a> {
     pub bootinfo: &'a BootInfoView<'a>,
     /// Time on the boot core.
     pub sched_control: Cap<SchedControl>,
-    /// The untyped memory of 2^[`FRESH_BITS`] bytes that each test gets empty.
+    /// The untyped memory that each test gets empty.
     pub fresh: Cap<Untyped>,
+    /// log2 of the bytes of `fresh`.
+    pub fresh_bits: u64,
     /// Memory of 2^[`PERMANENT_BITS`] bytes that no test gets.
     pub permanent: Cap<Untyped>,
     /// First slot for capabilities that stay.
@@ -38,50 +50,50 @@ pub struct Machine<'a> {
     pub ticks_per_us: u64,
     /// Domains of the kernel, as its command line says.
     pub domains: u64,
-    /// No test may leave out what the machine cannot do.
-    pub complete: bool,
-    /// The table of what the tests show is to be printed.
-    pub print_table: bool,
     /// The FSGSBASE instructions are off: threads set their FS base by system call.
     pub set_tls_base_call: bool,
 }
 
 impl<'a> Machine<'a> {
     /// Chooses; says what is missing.
-    pub fn new(bootinfo: &'a BootInfoView<'a>) -> Result<Self, &'static str> {
+    pub fn new(bootinfo: &'a BootInfoView<'a>, sizes: Sizes) -> Result<Self, &'static str> {
         let empty = bootinfo.empty();
         let (exit_slot, fresh_slot, permanent_slot) = (empty.start, empty.start + 1, empty.start + 2);
         let permanent_slots = empty.start + 3;
         let test_slots = empty.start + PERMANENT_SLOTS;
-        if test_slots + TEST_SLOTS > empty.end {
-            return Err("the root CNode has too few empty slots: start the kernel with root_cnode_bits=12");
+        if test_slots + sizes.slots > empty.end {
+            return Err("the root CNode has too few empty slots: start the kernel with root_cnode_bits=16");
         }
         exit::prepare(bootinfo, exit_slot);
         // The smallest piece that suffices: the kernel clears all of it first.
         let (pool, _) = bootinfo
             .untypeds()
-            .filter(|(_, desc)| desc.is_device == 0 && u64::from(desc.size_bits) > FRESH_BITS)
+            .filter(|(_, desc)| desc.is_device == 0 && u64::from(desc.size_bits) > sizes.fresh_bits)
             .min_by_key(|(_, desc)| desc.size_bits)
-            .ok_or("no untyped memory of 16 MiB: give the machine more memory")?;
+            .ok_or("no untyped memory is large enough: give the machine more memory")?;
         let take = |size_bits, slot| {
             pool.retype(ObjectType::Untyped, size_bits, RetypeTarget::slots_of(initial::CNODE, slot), 1)
                 .map(|()| Cap::<Untyped>::new(slot))
-                .map_err(|_| "the untyped memory of 16 MiB cannot be split")
+                .map_err(|_| "the untyped memory cannot be split")
         };
         Ok(Machine {
             bootinfo,
             sched_control: bootinfo.sched_control(0).ok_or("no SchedControl capability")?,
-            fresh: take(FRESH_BITS, fresh_slot)?,
+            fresh: take(sizes.fresh_bits, fresh_slot)?,
+            fresh_bits: sizes.fresh_bits,
             permanent: take(PERMANENT_BITS, permanent_slot)?,
             permanent_slots,
             test_slots,
-            test_slots_end: test_slots + TEST_SLOTS,
+            test_slots_end: test_slots + sizes.slots,
             ticks_per_us: u64::from(bootinfo.tsc_mhz().ok_or("the kernel does not tell the TSC frequency")?),
             domains: number_word(bootinfo, "domains=").unwrap_or(1),
-            complete: has_word(bootinfo, "complete") || has_word(bootinfo, document::WORD),
-            print_table: has_word(bootinfo, document::WORD),
-            set_tls_base_call: has_word(bootinfo, "fsgsbase=msr"),
+            set_tls_base_call: words(bootinfo).any(|word| word == "fsgsbase=msr"),
         })
+    }
+
+    /// The command line has this word.
+    pub fn has_word(&self, name: &str) -> bool {
+        words(self.bootinfo).any(|word| word == name)
     }
 
     /// Slots of the root CNode.
@@ -94,13 +106,13 @@ impl<'a> Machine<'a> {
         64 - self.bootinfo.raw().init_thread_cnode_size_bits
     }
 
-    /// Address of the first page of the self-test's own image; the IPC buffer follows its last one (abi.md 8.4).
+    /// Address of the first page of the program's own image; the IPC buffer follows its last one (abi.md 8.4).
     pub fn image_start(&self) -> Word {
         let info = self.bootinfo.raw();
         info.ipc_buffer - (info.user_image_frames.end - info.user_image_frames.start) * 4096
     }
 
-    /// The frame of the page of the self-test's own image that holds `address`.
+    /// The frame of the page of the program's own image that holds `address`.
     pub fn image_frame(&self, address: Word) -> Cap<Page> {
         Cap::new(self.bootinfo.raw().user_image_frames.start + (address - self.image_start()) / 4096)
     }
@@ -109,11 +121,6 @@ impl<'a> Machine<'a> {
 /// The number of a command line word `name=N`.
 fn number_word(bootinfo: &BootInfoView<'_>, name: &str) -> Option<u64> {
     words(bootinfo).filter_map(|word| word.strip_prefix(name)).find_map(|number| number.parse().ok())
-}
-
-/// The command line has this word.
-fn has_word(bootinfo: &BootInfoView<'_>, name: &str) -> bool {
-    words(bootinfo).any(|word| word == name)
 }
 
 /// The words of the command line.

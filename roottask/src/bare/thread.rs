@@ -1,4 +1,5 @@
-//! Helper threads: they run in the self-test's own address space and CSpace, on a stack and an IPC buffer of the image.
+//! Helper threads: they run in the program's own CSpace and, mostly, its own address space, on a stack and an IPC buffer
+//! of the image.
 //!
 //! They run below the self-test's own priority of 255, so they get the processor when the test waits: for one of them
 //! with [`Thread::join`], or until none can run any more with [`Fixture::settle`].
@@ -6,7 +7,7 @@
 use libsel::abi::message::{IPC_BUFFER_CAPS_WORD, IPC_BUFFER_MSG_WORD, IPC_BUFFER_RECEIVE_WORD};
 use libsel::abi::{CPtr, CapRights, IpcBuffer, Register, Word};
 use libsel::bootinfo::initial;
-use libsel::cap::{Endpoint, Notification, SchedContext, Tcb};
+use libsel::cap::{Endpoint, Notification, SchedContext, Tcb, VSpace};
 use libsel::invoke::UserContext;
 use libsel::{Cap, sys};
 
@@ -48,6 +49,8 @@ pub struct Options {
     pub extra_refills: Word,
     /// Handler of its faults.
     pub fault_endpoint: Cap<Endpoint>,
+    /// Its address space; another one than the program's own has to map the program's image.
+    pub vspace: Cap<VSpace>,
 }
 
 impl Default for Options {
@@ -61,6 +64,7 @@ impl Default for Options {
             sched_flags: 0,
             extra_refills: 0,
             fault_endpoint: Cap::NULL,
+            vspace: initial::VSPACE,
         }
     }
 }
@@ -178,7 +182,7 @@ impl Fixture<'_> {
         }
         let buffer = BUFFERS[index].start();
         (0..size_of::<IpcBuffer>() as Word).step_by(8).for_each(|offset| poke(buffer + offset, 0));
-        tcb.configure(initial::CNODE, 0, initial::VSPACE, buffer, self.machine.image_frame(buffer))?;
+        tcb.configure(initial::CNODE, 0, options.vspace, buffer, self.machine.image_frame(buffer))?;
         tcb.set_sched_params(
             initial::TCB,
             options.mcp,

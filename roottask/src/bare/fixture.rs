@@ -1,4 +1,4 @@
-//! The fresh objects of one test: empty memory, empty slots, and shorthand to fill both.
+//! The fresh objects of one test or row: empty memory, empty slots, and shorthand to fill both.
 //!
 //! All objects of a test come from one untyped and all its capabilities lie in one range of slots, so that the end of a
 //! test is one revocation, after which memory and slots have to be as empty as before.
@@ -12,12 +12,10 @@ use libsel::cap::{
     SchedContext, Tcb, Untyped, VSpace,
 };
 use libsel::invoke::RetypeTarget;
-use libsel::{AbsoluteSlot, Cap, Error, LookupFailure, ipc, sys};
+use libsel::{AbsoluteSlot, Cap, Error, ipc, sys};
 
-use super::console;
-use super::coverage::record;
-use super::harness::{Failure, Outcome, equal, fails, lookup};
-use super::machine::{FRESH_BITS, Machine};
+use super::failure::{Failure, Outcome, equal};
+use super::machine::Machine;
 
 /// Words that a test's threads share; all 0 when a test begins.
 static SHARED: [AtomicU64; 64] = [const { AtomicU64::new(0) }; 64];
@@ -51,11 +49,11 @@ pub const MAP_AREA: Word = 0x40_0000_0000;
 pub struct Fixture<'a> {
     /// What all tests share.
     pub machine: &'a Machine<'a>,
-    /// Empty memory of 2^[`FRESH_BITS`] bytes.
+    /// Empty memory of 2^[`Machine::fresh_bits`] bytes.
     pub untyped: Cap<Untyped>,
     next_slot: CPtr,
     /// Helper threads made so far.
-    pub(super) threads: usize,
+    pub threads: usize,
 }
 
 impl<'a> Fixture<'a> {
@@ -63,12 +61,6 @@ impl<'a> Fixture<'a> {
     pub fn new(machine: &'a Machine<'a>) -> Self {
         SHARED.iter().for_each(|word| word.store(0, Relaxed));
         Fixture { machine, untyped: machine.fresh, next_slot: machine.test_slots, threads: 0 }
-    }
-
-    /// This machine cannot show all that the test is for: the table of what tests show does not count it in this run.
-    pub fn excuse(&self, why: &str) {
-        record::excuse();
-        console::line(format_args!("     the next test is not complete: {why}"));
     }
 
     /// Takes everything back and checks that nothing is left.
@@ -81,8 +73,8 @@ impl<'a> Fixture<'a> {
         }
         // The kernel says how many bytes are free when asked for more than there are.
         let target = RetypeTarget::slots_of(initial::CNODE, self.machine.test_slots);
-        match self.untyped.retype(ObjectType::Untyped, FRESH_BITS, target, 2) {
-            Err(Error::NotEnoughMemory(free)) if free == 1 << FRESH_BITS => Ok(()),
+        match self.untyped.retype(ObjectType::Untyped, self.machine.fresh_bits, target, 2) {
+            Err(Error::NotEnoughMemory(free)) if free == 1 << self.machine.fresh_bits => Ok(()),
             seen => {
                 Err(Failure::new(format_args!("expected all memory to be free at the end, seen {seen:x?}")))
             }
@@ -97,7 +89,7 @@ impl<'a> Fixture<'a> {
     /// A run of `count` such slots; the first.
     pub fn slots(&mut self, count: u64) -> CPtr {
         let first = self.next_slot;
-        assert!(first + count <= self.machine.test_slots_end, "a test uses more slots than TEST_SLOTS");
+        assert!(first + count <= self.machine.test_slots_end, "a test uses more slots than it gets");
         self.next_slot += count;
         first
     }
@@ -198,41 +190,6 @@ impl<'a> Fixture<'a> {
         frame.map(initial::VSPACE, address, CapRights::READ_WRITE, VmAttributes::EXECUTE_NEVER)?;
         Ok(frame)
     }
-}
-
-/// Slots that cannot be found, one for each way in which a lookup can fail, and how it fails (abi.md 6.5): depth 0 and
-/// 65, a root that is no CNode, a wrong guard, too few bits, bits left behind a slot.
-pub fn bad_slots(t: &mut Fixture<'_>) -> libsel::Result<[(AbsoluteSlot, Result<LookupFailure, Error>); 6]> {
-    let good = t.place();
-    let small = t.cnode(4)?;
-    let guard_bits = t.machine.root_guard_bits();
-    let depths = Error::RangeError { min: 1, max: 64 };
-    Ok([
-        (AbsoluteSlot { depth: 0, ..good }, Err(depths)),
-        (AbsoluteSlot { depth: 65, ..good }, Err(depths)),
-        (AbsoluteSlot { root: initial::TCB.cast(), ..good }, Ok(LookupFailure::InvalidRoot)),
-        (
-            AbsoluteSlot { index: good.index | 1 << 40, ..good },
-            Ok(LookupFailure::GuardMismatch { bits_left: 64, guard: 0, guard_bits }),
-        ),
-        (
-            AbsoluteSlot { depth: 63, ..good },
-            Ok(LookupFailure::DepthMismatch { bits_left: 63, bits_found: 64 }),
-        ),
-        (small.slot(0x30, 8), Ok(LookupFailure::DepthMismatch { bits_left: 4, bits_found: 0 })),
-    ])
-}
-
-/// `operation` has to fail for each of [`bad_slots`] as a destination lookup does.
-#[track_caller]
-pub fn refuses_bad_slots<T: core::fmt::Debug>(
-    t: &mut Fixture<'_>,
-    mut operation: impl FnMut(AbsoluteSlot) -> libsel::Result<T>,
-) -> Outcome {
-    for (slot, failure) in bad_slots(t)? {
-        fails(operation(slot), failure.map_or_else(|error| error, lookup))?;
-    }
-    Ok(())
 }
 
 /// A table that is there already is as good.
