@@ -37,9 +37,18 @@ pub enum Mark {
 pub fn marks(kernel: &Path, benchmark: &Path) -> Result<HashMap<u64, Mark>> {
     let kernel = ElfFile::read(kernel)?;
     let (start, code) = kernel.section(".text")?;
-    let mut marks: HashMap<u64, Mark> =
-        instructions(code).map(|(at, kind)| (start + at as u64, Mark::Kernel(kind))).collect();
+    let mut marks = readings(benchmark)?;
+    marks.extend(instructions(code).map(|(at, kind)| (start + at as u64, Mark::Kernel(kind))));
+    Ok(marks)
+}
+
+/// The addresses at which the benchmark reads the clock or ends a row.
+///
+/// # Errors
+/// The file cannot be read or lacks a section.
+pub fn readings(benchmark: &Path) -> Result<HashMap<u64, Mark>> {
     let benchmark = ElfFile::read(benchmark)?;
+    let mut marks = HashMap::new();
     for (section, mark) in
         [(".bench.begin", Mark::Begin), (".bench.end", Mark::End), (".bench.row", Mark::Row)]
     {
@@ -85,11 +94,12 @@ fn kind(prefix: u8, bytes: &[u8]) -> Option<usize> {
     }
 }
 
-/// QEMU's arguments for a run that logs `marks` to `log`.
-pub fn qemu_arguments(marks: &HashMap<u64, Mark>, log: &Path) -> Vec<String> {
+/// QEMU's arguments for a run that logs `marks` and the range `all` (address, bytes) to `log`.
+pub fn qemu_arguments(marks: &HashMap<u64, Mark>, all: Option<(u64, u64)>, log: &Path) -> Vec<String> {
     let mut addresses: Vec<u64> = marks.keys().copied().collect();
     addresses.sort_unstable();
-    let filter: Vec<String> = addresses.iter().map(|address| format!("{address:#x}+1")).collect();
+    let mut filter: Vec<String> = addresses.iter().map(|address| format!("{address:#x}+1")).collect();
+    filter.extend(all.map(|(address, bytes)| format!("{address:#x}+{bytes:#x}")));
     let arguments = [
         "-singlestep",
         "-d",
@@ -133,7 +143,7 @@ pub fn read(log: impl BufRead, marks: &HashMap<u64, Mark>, ids: &[&str]) -> Resu
 }
 
 /// The address in a line `Trace 0: HOST [CS_BASE/ADDRESS/…]`.
-fn executed(line: &str) -> Option<u64> {
+pub fn executed(line: &str) -> Option<u64> {
     let (_, rest) = line.strip_prefix("Trace ")?.split_once('/')?;
     u64::from_str_radix(rest.split_once('/')?.0, 16).ok()
 }

@@ -20,6 +20,13 @@ impl Pattern {
         Self { period, phases }
     }
 
+    /// The last of `samples` (of the pairs, in order), put together.
+    pub fn last(self, samples: &[Vec<u64>]) -> Option<Vec<u64>> {
+        let end = self.phases.last()? + 1;
+        let last = samples.chunks(self.period).rfind(|chunk| chunk.len() >= end)?;
+        Some(self.phases.iter().flat_map(|phase| last[*phase].iter().copied()).collect())
+    }
+
     /// What one of `samples` (of the pairs, in order) usually counts; None without any.
     pub fn typical(self, samples: &[Counts]) -> Option<Counts> {
         let sum = |chunk: &[Counts]| {

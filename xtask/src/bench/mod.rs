@@ -4,6 +4,7 @@ mod compare;
 mod document;
 mod events;
 mod intervals;
+mod listing;
 mod plot;
 mod rows;
 mod store;
@@ -12,9 +13,11 @@ mod table;
 use std::fs::{self, File};
 use std::io::{self, BufReader, IsTerminal};
 use std::path::{Path, PathBuf};
+use std::thread;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use clap::Args;
+use xshell::cmd;
 
 use crate::build::{self, BuildArgs, KernelKind};
 use crate::context::Context;
@@ -55,6 +58,9 @@ pub struct BenchArgs {
     /// Count CR3 writes, INVLPG and serialising instructions too: minutes
     #[arg(long)]
     pub events: bool,
+    /// Show what the kernel's instructions of the one ROW are spent on
+    #[arg(long, requires = "rows", conflicts_with_all = ["events", "save_reference", "vs"])]
+    pub listing: bool,
     /// Make this run the reference, in docs/
     #[arg(long, conflicts_with_all = ["rows", "short"])]
     pub save_reference: bool,
@@ -69,6 +75,9 @@ pub fn run(context: &Context, args: &BenchArgs) -> Result<()> {
     // Before any time goes into a run.
     let earlier = args.vs.as_deref().map(store::read).transpose()?;
     setup::ensure(context, &[Need::RustTarget, Need::Qemu])?;
+    if args.listing {
+        return list(context, args);
+    }
     let mut output = boot(context, args, &[])?;
     if let Some(name) = args.rows.iter().find(|name| !output.has(name)) {
         return Err(missing(format!("no row begins with `{name}`; `cargo xtask bench` shows them all")));
@@ -126,7 +135,7 @@ fn count_events(context: &Context, args: &BenchArgs, rows: &mut [Row]) -> Result
     let log = context.output_dir()?.join("bench-events.log");
     println!("counting events, one instruction at a time; this takes minutes");
     let args = BenchArgs { short: true, ..args.clone() };
-    let output = boot(context, &args, &events::qemu_arguments(&marks, &log))?;
+    let output = boot(context, &args, &events::qemu_arguments(&marks, None, &log))?;
     let ids: Vec<&str> = output.rows.iter().map(|row| row.id.as_str()).collect();
     let file = File::open(&log).with_context(|| format!("QEMU wrote no log {}", log.display()))?;
     let counted = events::read(BufReader::new(file), &marks, &ids)?;
@@ -135,6 +144,43 @@ fn count_events(context: &Context, args: &BenchArgs, rows: &mut [Row]) -> Result
         let index = ids.iter().position(|id| *id == row.id);
         row.events = index.and_then(|index| counted[index]).filter(|_| row.count > 1);
     }
+    Ok(())
+}
+
+/// Shows the path of a row through the kernel, by function; instruction by instruction in a file.
+fn list(context: &Context, args: &BenchArgs) -> Result<()> {
+    let [row] = args.rows.as_slice() else {
+        bail!("--listing shows one row; {} were named", args.rows.len())
+    };
+    build::run(context, &build_args(args))?;
+    let kernel = program(context, args, "selkie");
+    let (start, code_bytes) = {
+        let file = ElfFile::read(&kernel)?;
+        let (start, code) = file.section(".text")?;
+        (start, code.len() as u64)
+    };
+    let marks = events::readings(&program(context, args, "bench"))?;
+    let folder = context.output_dir()?;
+    // The kernel's boot is in the log too: gigabytes, so they go through a pipe.
+    let pipe = folder.join("bench-listing.pipe");
+    let _ = fs::remove_file(&pipe);
+    cmd!(context.shell, "mkfifo {pipe}").quiet().run()?;
+    let arguments = events::qemu_arguments(&marks, Some((start, code_bytes)), &pipe);
+    let reader = {
+        let (pipe, row) = (pipe.clone(), row.clone());
+        thread::spawn(move || listing::path(BufReader::new(File::open(pipe)?), &marks, &row))
+    };
+    let booted = boot(context, args, &arguments);
+    // Opens the pipe's other end, should QEMU never have done so: the reader comes to its end.
+    drop(fs::OpenOptions::new().read(true).write(true).open(&pipe));
+    let path = reader.join().map_err(|_| anyhow!("the reader of QEMU's log panicked"))?;
+    fs::remove_file(&pipe)?;
+    booted?;
+    let text = listing::text(&kernel, &path?)?;
+    let file = folder.join("bench-listing.txt");
+    fs::write(&file, &text)?;
+    let summary = text.split("\n0x").next().unwrap_or_default();
+    println!("{row}: {summary}\nline by line in {}", file.display());
     Ok(())
 }
 
