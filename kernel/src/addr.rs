@@ -47,11 +47,12 @@ impl fmt::Debug for VirtAddr {
 
 #[cfg(target_os = "none")]
 #[inline(always)]
-fn phys_offset() -> u64 {
+/// Where physical address 0 is mapped.
+pub fn phys_offset() -> u64 {
     PHYS_OFFSET
 }
 #[cfg(not(target_os = "none"))]
-use crate::arch::phys_offset;
+pub use crate::arch::phys_offset;
 
 /// RAM as `count` cells from `start` on.
 ///
@@ -91,6 +92,16 @@ impl<T> KernelPtr<T> {
     pub unsafe fn from_phys(paddr: PhysAddr) -> Self {
         // SAFETY: the direct map does not wrap to address 0.
         KernelPtr(unsafe { NonZeroU64::new_unchecked(paddr.to_virt()) }, PhantomData)
+    }
+
+    /// The object at a kernel address.
+    ///
+    /// # Safety
+    /// As for [`KernelPtr::from_phys`], of the memory that `address` is mapped to.
+    #[inline]
+    pub unsafe fn from_addr(address: u64) -> Self {
+        // SAFETY: the caller's promise: nothing is mapped at address 0.
+        KernelPtr(unsafe { NonZeroU64::new_unchecked(address) }, PhantomData)
     }
 
     /// A pointer to a static or boot-time object of the kernel.

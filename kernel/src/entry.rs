@@ -2,9 +2,12 @@
 //!
 //! The port's entry code has saved the registers of the current thread, runs on the core's stack with interrupts off,
 //! and restores the current thread when a function returns.
+use sel_abi::MessageInfo;
+
 use crate::boot::BootEnv;
 use crate::boot::rootserver::{self, BootError};
 use crate::latency::Cause;
+use crate::object::tcb::TcbPtr;
 use crate::state::{self, Config, Kernel};
 use crate::syscall;
 
@@ -24,12 +27,35 @@ pub fn start_root_task(env: &mut BootEnv, config: Config) -> Result<(), BootErro
     Ok(())
 }
 
-/// A system call.
-#[unsafe(no_mangle)]
-extern "C" fn selkie_syscall() {
+/// The kernel's state at the beginning of a system call, and the thread that made it.
+#[inline(always)]
+fn enter_syscall() -> (&'static mut Kernel, TcbPtr) {
     let k = enter();
     k.latency.begin(Cause::Syscall(k.current));
-    syscall::syscall(k);
+    // SAFETY: the port leaves to user mode only with a current thread, and this is an entry from there.
+    let thread = unsafe { k.current.unwrap_unchecked() };
+    (k, thread)
+}
+
+/// A Call. The arguments are in the saved registers as well.
+#[unsafe(no_mangle)]
+extern "C" fn selkie_call(cptr: u64, info: u64) {
+    let (k, thread) = enter_syscall();
+    syscall::call(k, thread, cptr, MessageInfo(info));
+}
+
+/// A ReplyRecv.
+#[unsafe(no_mangle)]
+extern "C" fn selkie_reply_recv(cptr: u64, info: u64) {
+    let (k, thread) = enter_syscall();
+    syscall::reply_recv(k, thread, cptr, MessageInfo(info));
+}
+
+/// Any other system call.
+#[unsafe(no_mangle)]
+extern "C" fn selkie_syscall(_cptr: u64, _info: u64, number: i64) {
+    let (k, thread) = enter_syscall();
+    syscall::other(k, thread, number);
 }
 
 /// An exception in user mode; `address` is CR2.

@@ -141,7 +141,7 @@ pub fn raise(k: &mut Kernel, thread: TcbPtr, fault: Fault) {
 fn report_unhandled(thread: TcbPtr, fault: &Fault) {
     let mut buffer = [0; NAME_BYTES];
     let name = thread.name.text(&mut buffer);
-    let ip = thread.context.fault_ip.get();
+    let ip = thread.context.restart_ip();
     print::line(format_args!("thread {name:?} stopped at {ip:#x}, no fault handler: {fault}"));
     match *fault {
         Fault::Cap { address: cptr, receiving, .. } => {
@@ -176,7 +176,7 @@ fn send(k: &mut Kernel, thread: TcbPtr, fault: Fault, handler: EndpointCap, may_
 /// Writes a fault message to the receiver; returns its message info.
 pub fn write_message(fault: &Fault, faulter: TcbPtr, to: TcbPtr) -> MessageInfo {
     let context = &faulter.context;
-    let ip = context.fault_ip.get();
+    let ip = context.restart_ip();
     let read = |register: Register| context.read(register);
     let length = match *fault {
         Fault::None => 0,

@@ -147,11 +147,7 @@ impl<N: Node> Queue<N> {
     pub fn insert(&self, node: N, goes_before: impl Fn(N, N) -> bool) {
         debug_assert!(!node.links().is_linked(), "the object is in a queue already");
         match self.root.get() {
-            None => {
-                node.links().height.set(1);
-                self.root.set(Some(node));
-                self.first.set(Some(node));
-            }
+            None => self.insert_only(node),
             Some(root) => self.insert_below(root, node, goes_before),
         }
     }
@@ -168,6 +164,30 @@ impl<N: Node> Queue<N> {
         } else {
             self.remove_from_tree(node);
         }
+    }
+
+    /// The only object, if there is just one.
+    #[inline(always)]
+    pub fn only(&self) -> Option<N> {
+        self.root.get().filter(|root| root.links().height.get() == 1)
+    }
+
+    /// Takes out [`Queue::only`].
+    #[inline(always)]
+    pub fn remove_only(&self, node: N) {
+        debug_assert!(self.only() == Some(node), "others are in the queue");
+        node.links().height.set(0);
+        self.root.set(None);
+        self.first.set(None);
+    }
+
+    /// Puts `node`, which is in no queue, into this empty one.
+    #[inline(always)]
+    pub fn insert_only(&self, node: N) {
+        debug_assert!(self.is_empty() && !node.links().is_linked(), "one object in one queue");
+        node.links().height.set(1);
+        self.root.set(Some(node));
+        self.first.set(Some(node));
     }
 
     /// Takes out the object that stands before all others.

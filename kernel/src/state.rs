@@ -189,6 +189,7 @@ impl Kernel {
     }
 
     /// Loads the FPU registers of the thread that runs next, if another's are loaded (abi.md 9.10).
+    #[inline]
     pub fn switch_fpu(&mut self, thread: TcbPtr) {
         if thread.fpu_disabled() {
             arch::fpu_enable(false);
@@ -196,12 +197,17 @@ impl Kernel {
         }
         arch::fpu_enable(true);
         if self.fpu_owner != Some(thread) {
-            if let Some(owner) = self.fpu_owner {
-                arch::fpu_save(&owner.fpu);
-            }
-            arch::fpu_restore(&thread.fpu);
-            self.fpu_owner = Some(thread);
+            self.load_fpu(thread);
         }
+    }
+
+    #[inline(always)]
+    fn load_fpu(&mut self, thread: TcbPtr) {
+        if let Some(owner) = self.fpu_owner {
+            arch::fpu_save(&owner.fpu);
+        }
+        arch::fpu_restore(&thread.fpu);
+        self.fpu_owner = Some(thread);
     }
 
     /// Saves the FPU registers of a thread, if they are loaded, and gives them up.

@@ -1,6 +1,6 @@
 //! Kernel entries: system calls, exceptions, interrupts (abi.md 2.1 to 2.4).
-use sel_abi::registers::{CAP_REGISTER, NB_SEND_RECV_REGISTER, REPLY_REGISTER, SYSCALL_REGISTER};
-use sel_abi::{CapRights, Register, Syscall};
+use sel_abi::registers::{CAP_REGISTER, NB_SEND_RECV_REGISTER, REPLY_REGISTER};
+use sel_abi::{CapRights, MessageInfo, Register, Syscall};
 
 use crate::addr::KernelPtr;
 use crate::arch;
@@ -9,7 +9,8 @@ use crate::dump::NAME_BYTES;
 use crate::error::{LookupFailure, Preempted, Stop};
 use crate::fault::{self, Fault};
 use crate::invoke::{self, Invocation};
-use crate::ipc::{fastpath, message, transfer};
+use crate::ipc::fastpath::{self, Refusal};
+use crate::ipc::{message, transfer};
 use crate::latency::Cause;
 use crate::object::reply::Reply;
 use crate::object::tcb::{SendMode, TcbPtr, ThreadState};
@@ -34,31 +35,74 @@ const NB_SEND: SendPhase =
 const FIRST_PHASE: SendPhase =
     SendPhase { is_call: false, blocking: false, may_donate: true, first_of_two: true };
 
-/// A system call of the current thread.
-pub fn syscall(k: &mut Kernel) {
-    let Some(thread) = k.current else { return };
-    let number = thread.context.get(SYSCALL_REGISTER);
-    match Syscall::from_raw(number as i64) {
-        Some(Syscall::Call) => match fastpath::short_call(k, thread) {
-            Some(call) => call.perform(k),
-            None => slow(k, thread),
-        },
-        Some(Syscall::ReplyRecv) => match fastpath::short_reply_recv(k, thread) {
-            Some(call) => call.perform(k),
-            None => slow(k, thread),
-        },
-        _ => slow(k, thread),
+/// A Call of the current thread; it passed `cptr` and `info`.
+#[inline(always)]
+pub fn call(k: &mut Kernel, thread: TcbPtr, cptr: u64, info: MessageInfo) {
+    match fastpath::short_call(k, thread, cptr, info, false) {
+        Ok(call) => {
+            call.perform(k, false);
+            k.latency.end_of_stretch();
+        }
+        Err(Refusal::Crowd) => call_in_crowd(k, thread, cptr, info),
+        Err(Refusal::Other) => slow(k, thread, Syscall::Call.raw()),
+    }
+}
+
+/// A ReplyRecv of the current thread.
+#[inline(always)]
+pub fn reply_recv(k: &mut Kernel, thread: TcbPtr, cptr: u64, info: MessageInfo) {
+    match fastpath::short_reply_recv(k, thread, cptr, info, false) {
+        Ok(call) => {
+            call.perform(k, false);
+            k.latency.end_of_stretch();
+        }
+        Err(Refusal::Crowd) => reply_recv_in_crowd(k, thread, cptr, info),
+        Err(Refusal::Other) => slow(k, thread, Syscall::ReplyRecv.raw()),
+    }
+}
+
+/// Any other system call of the current thread.
+#[inline(always)]
+pub fn other(k: &mut Kernel, thread: TcbPtr, number: i64) {
+    if let Some(call) = Syscall::from_raw(number)
+        && (benchmark_call(thread, call) || debug_call(k, thread, call))
+    {
+        // They are not charged, and nothing is decided (abi.md 2.4).
+        k.latency.end_of_stretch();
+    } else {
+        slow(k, thread, number);
+    }
+}
+
+/// A Call to an endpoint at which several threads wait, or none.
+#[inline(never)]
+fn call_in_crowd(k: &mut Kernel, thread: TcbPtr, cptr: u64, info: MessageInfo) {
+    match fastpath::short_call(k, thread, cptr, info, true) {
+        Ok(call) => {
+            call.perform(k, true);
+            k.latency.end_of_stretch();
+        }
+        Err(_) => slow(k, thread, Syscall::Call.raw()),
+    }
+}
+
+/// A ReplyRecv from an endpoint at which others wait.
+#[inline(never)]
+fn reply_recv_in_crowd(k: &mut Kernel, thread: TcbPtr, cptr: u64, info: MessageInfo) {
+    match fastpath::short_reply_recv(k, thread, cptr, info, true) {
+        Ok(call) => {
+            call.perform(k, true);
+            k.latency.end_of_stretch();
+        }
+        Err(_) => slow(k, thread, Syscall::ReplyRecv.raw()),
     }
 }
 
 /// A system call that no fast path takes.
-pub fn slow(k: &mut Kernel, thread: TcbPtr) {
-    let number = thread.context.get(SYSCALL_REGISTER);
-    let call = Syscall::from_raw(number as i64);
-    if call.is_some_and(|call| debug_call(k, thread, call) || benchmark_call(thread, call)) {
-        k.finish();
-        return;
-    }
+#[inline(never)]
+pub fn slow(k: &mut Kernel, thread: TcbPtr, number: i64) {
+    let call = Syscall::from_raw(number);
+    let number = number.cast_unsigned();
     k.update_time();
     if k.check_budget_or_restart() {
         match call {
@@ -249,7 +293,8 @@ fn find_reply(thread: TcbPtr) -> Result<KernelPtr<Reply>, (u64, LookupFailure)> 
     }
 }
 
-/// Debug calls; true if the call was one that exists. They are not charged (abi.md 2.4).
+/// Debug calls; true if the call was one that exists.
+#[inline(never)]
 fn debug_call(k: &mut Kernel, thread: TcbPtr, call: Syscall) -> bool {
     if !cfg!(feature = "debug") {
         return false;
@@ -274,7 +319,8 @@ fn debug_call(k: &mut Kernel, thread: TcbPtr, call: Syscall) -> bool {
     true
 }
 
-/// Benchmark calls of a build without a kernel log; true if the call was one that exists. They are not charged.
+/// Benchmark calls of a build without a kernel log; true if the call was one that exists.
+#[inline(always)]
 fn benchmark_call(thread: TcbPtr, call: Syscall) -> bool {
     if !cfg!(feature = "benchmark") {
         return false;
@@ -341,7 +387,7 @@ pub fn software_interrupt(k: &mut Kernel, vector: u64) {
     if let Some(thread) = k.current {
         // The instruction is two bytes long.
         let ip = thread.context.get(Register::Rip).wrapping_sub(2);
-        thread.context.fault_ip.set(ip);
+        thread.context.interrupted_at(ip);
         if k.check_budget_or_restart() {
             let eax = thread.context.get(Register::Rax) & 0x00ff_ffff;
             let number = ((vector << 24 | eax) as u32).cast_signed();

@@ -47,13 +47,15 @@ impl Drop for Arena {
     }
 }
 
+/// The kernel's own tables.
+const NO_SPACE: AddressSpace = AddressSpace::NONE;
+
 thread_local! {
     static ARENA: Arena = Arena::new();
     static NOW: Cell<u64> = const { Cell::new(1_000) };
     static TIMER: Cell<u64> = const { Cell::new(u64::MAX) };
     static PENDING: Cell<bool> = const { Cell::new(false) };
-    static ROOT: Cell<u64> = const { Cell::new(0) };
-    static ASID: Cell<u16> = const { Cell::new(0) };
+    static SPACE: Cell<AddressSpace> = const { Cell::new(NO_SPACE) };
     static OUTPUT: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -72,8 +74,7 @@ pub fn reset() {
     NOW.set(1_000);
     TIMER.set(u64::MAX);
     PENDING.set(false);
-    ROOT.set(0);
-    ASID.set(0);
+    SPACE.set(NO_SPACE);
 }
 
 /// Lets time pass.
@@ -158,37 +159,41 @@ pub fn port_write(_port: u16, _bytes: u8, _value: u32) {}
 
 /// Remembers the root.
 pub fn set_address_space(space: AddressSpace) {
-    ROOT.set(space.root.0);
-    ASID.set(space.asid);
+    SPACE.set(space);
+}
+
+/// As [`set_address_space`].
+pub fn load_address_space(space: AddressSpace) {
+    set_address_space(space);
 }
 
 /// The address space that was set last.
 pub fn address_space() -> AddressSpace {
-    AddressSpace { root: PhysAddr(ROOT.get()), asid: ASID.get() }
+    SPACE.get()
 }
 
 /// The root that was set last.
 pub fn root() -> PhysAddr {
-    PhysAddr(ROOT.get())
+    SPACE.get().root()
 }
 
 /// If this address space is in use, the kernel's own takes its place.
 pub fn forget_address_space(asid: u16) {
-    if ASID.get() == asid {
+    if SPACE.get().asid() == asid {
         set_address_space(kernel_space());
     }
 }
 
 /// As [`forget_address_space`] for a pool of 512.
 pub fn forget_pool(first: u16) {
-    if ASID.get() & !511 == first {
+    if SPACE.get().asid() & !511 == first {
         set_address_space(kernel_space());
     }
 }
 
 /// There is no kernel half.
 pub fn kernel_space() -> AddressSpace {
-    AddressSpace { root: PhysAddr(0), asid: 0 }
+    NO_SPACE
 }
 
 /// There is no kernel half.
@@ -205,6 +210,9 @@ pub fn flush_all(_asid: u16) {}
 
 /// Nothing to do.
 pub fn set_current_context(_context: &'static Context) {}
+
+/// Nothing to do.
+pub fn switch_bases(_from: &Context, _to: &Context) {}
 
 /// Nothing to do.
 pub fn save_bases(_context: &Context) {}

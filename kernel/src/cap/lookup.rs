@@ -74,6 +74,14 @@ fn low_bits(value: u64, bits: u64) -> u64 {
 /// ignored.
 #[inline]
 pub fn thread_slot(thread: &Tcb, cptr: u64) -> Result<KernelPtr<Slot>, LookupFailure> {
+    match thread.cspace().flat_slot(cptr) {
+        Some(slot) => Ok(slot),
+        None => resolve_thread_slot(thread, cptr),
+    }
+}
+
+#[inline(never)]
+fn resolve_thread_slot(thread: &Tcb, cptr: u64) -> Result<KernelPtr<Slot>, LookupFailure> {
     let root = thread.cspace().cap();
     resolve(&root, cptr, sel_abi::WORD_BITS).map(|resolved| resolved.slot)
 }

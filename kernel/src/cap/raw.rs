@@ -1,15 +1,17 @@
 //! Capabilities as a slot holds them: two words.
 //!
-//! Word 0 holds the tag in bits 0..5, small fields in bits 5..16 and the physical address of the object in bits 16..64;
-//! word 1 holds what differs from copy to copy: badge, guard, watermark, mapping. A zombie spreads its fields over both;
+//! Word 0 holds the tag in bits 0..5, small fields in bits 5..16 and an address in bits 16..64: of a kernel object the low
+//! 48 bits of its kernel address, which one arithmetic shift makes a pointer again; of untyped memory and frames the
+//! physical one. The address of a PML4 is a page's, so that its low bits hold the ASID. Word 1 holds what differs from copy to copy: badge, guard, watermark, mapping. A zombie spreads its fields over both;
 //! the kind field tells it from an eviction, whose object is in word 1.
 use sel_abi::{CapRights, CapTag};
 
 use super::{
     AsidPoolCap, CNodeCap, Cap, EndpointCap, EvictionCap, FrameCap, FrameSize, Mapping, NotificationCap,
-    Pml4Cap, ReplyCap, SchedContextCap, TableCap, TableLevel, UntypedCap, ZombieCap, ZombieKind,
+    Pml4Cap, ReplyCap, SchedContextCap, Slot, TableCap, TableLevel, UntypedCap, ZombieCap, ZombieKind,
 };
 use crate::addr::{KERNEL_WINDOW_BITS, KernelPtr, PhysAddr, VirtAddr};
+use crate::arch::AddressSpace;
 use crate::object::asid::Asid;
 
 /// Two words of a slot.
@@ -20,6 +22,11 @@ pub struct RawCap(pub u64, pub u64);
 const TAG_BITS: u32 = 5;
 const ADDRESS_SHIFT: u32 = 16;
 const ASID_MASK: u64 = 0xfff;
+/// Small field of an endpoint capability behind the rights: a Call through it can be answered. It is derived from them.
+const CALLABLE: u64 = 1 << 4;
+/// Small field of a CNode capability behind the radix: it resolves all bits of a capability pointer, which has no more than
+/// the index has. It is derived from the other fields, so that the usual CSpace takes one comparison.
+const FLAT: u64 = 1 << 6;
 
 /// Zombie fields inside 128 bits: tag 5, kind and radix 7, then slot addresses without their 5 zero bits.
 const ZOMBIE_SLOT_BITS: u32 = KERNEL_WINDOW_BITS - 5;
@@ -36,6 +43,11 @@ const _: () = assert!(ZOMBIE_REMAINING_SHIFT + ZOMBIE_SLOT_BITS < 128);
 
 fn word0(tag: CapTag, small: u64, address: u64) -> u64 {
     tag.raw() | (small << TAG_BITS) | (address << ADDRESS_SHIFT)
+}
+
+/// Word 0 of a capability to a kernel object.
+fn object_word<T>(tag: CapTag, small: u64, object: KernelPtr<T>) -> u64 {
+    word0(tag, small, object.addr())
 }
 
 fn mapping_word(mapping: Option<Mapping>) -> u64 {
@@ -56,15 +68,21 @@ impl From<Cap> for RawCap {
             Cap::Untyped(c) => {
                 RawCap(word0(tag, u64::from(c.size_bits) | u64::from(c.device) << 6, c.base.0), c.watermark)
             }
-            Cap::Endpoint(c) => RawCap(word0(tag, c.rights.bits(), c.object.phys().0), c.badge),
-            Cap::Notification(c) => RawCap(word0(tag, c.rights.bits(), c.object.phys().0), c.badge),
-            Cap::Reply(c) => RawCap(word0(tag, u64::from(c.can_grant), c.object.phys().0), 0),
-            Cap::CNode(c) => RawCap(
-                word0(tag, u64::from(c.radix), c.slots.phys().0),
-                c.guard << 6 | u64::from(c.guard_bits),
-            ),
-            Cap::Tcb(tcb) => RawCap(word0(tag, 0, tcb.phys().0), 0),
-            Cap::SchedContext(c) => RawCap(word0(tag, u64::from(c.size_bits), c.object.phys().0), 0),
+            Cap::Endpoint(c) => {
+                let answerable = c.rights.intersects(CapRights::GRANT | CapRights::GRANT_REPLY);
+                let is_callable = c.rights.contains(CapRights::WRITE) && answerable;
+                let small = c.rights.bits() | if is_callable { CALLABLE } else { 0 };
+                RawCap(object_word(tag, small, c.object), c.badge)
+            }
+            Cap::Notification(c) => RawCap(object_word(tag, c.rights.bits(), c.object), c.badge),
+            Cap::Reply(c) => RawCap(object_word(tag, u64::from(c.can_grant), c.object), 0),
+            Cap::CNode(c) => {
+                let is_flat = c.guard == 0 && u64::from(c.guard_bits + c.radix) == sel_abi::WORD_BITS;
+                let small = u64::from(c.radix) | if is_flat { FLAT } else { 0 };
+                RawCap(object_word(tag, small, c.slots), c.guard << 6 | u64::from(c.guard_bits))
+            }
+            Cap::Tcb(tcb) => RawCap(object_word(tag, 0, tcb), 0),
+            Cap::SchedContext(c) => RawCap(object_word(tag, u64::from(c.size_bits), c.object), 0),
             Cap::SchedControl { core } => RawCap(word0(tag, 0, 0), u64::from(core)),
             Cap::Frame(c) => {
                 let size = match c.size {
@@ -75,11 +93,12 @@ impl From<Cap> for RawCap {
                 let small = size | (c.rights.bits() & 3) << 2 | u64::from(c.device) << 4;
                 RawCap(word0(tag, small, c.base.0), mapping_word(c.mapping))
             }
-            Cap::Table(c) => RawCap(word0(tag, 0, c.object.phys().0), mapping_word(c.mapping)),
+            Cap::Table(c) => RawCap(object_word(tag, 0, c.object), mapping_word(c.mapping)),
             Cap::Pml4(c) => {
-                RawCap(word0(tag, 0, c.object.phys().0), c.asid.map_or(0, |asid| u64::from(asid.0)))
+                let asid = c.asid.map_or(0, |asid| u64::from(asid.0));
+                RawCap(word0(tag, 0, c.object.addr() | asid), 0)
             }
-            Cap::AsidPool(c) => RawCap(word0(tag, 0, c.object.phys().0), u64::from(c.index)),
+            Cap::AsidPool(c) => RawCap(object_word(tag, 0, c.object), u64::from(c.index)),
             Cap::AsidControl | Cap::IrqControl | Cap::IoPortControl | Cap::Domain => {
                 RawCap(word0(tag, 0, 0), 0)
             }
@@ -141,8 +160,10 @@ impl RawCap {
     /// The capability was packed from one whose object is a `T`, and it stands in a slot (so the object lives).
     #[inline]
     unsafe fn object<T>(self) -> KernelPtr<T> {
-        // SAFETY: the caller's promise; a capability in a slot keeps its object alive.
-        unsafe { KernelPtr::from_phys(self.address()) }
+        let address = self.0.cast_signed() >> ADDRESS_SHIFT;
+        // SAFETY: the caller's promise; a capability in a slot keeps its object alive. The upper bits of a canonical
+        // address are all alike.
+        unsafe { KernelPtr::from_addr(address.cast_unsigned()) }
     }
 
     /// Unpacks a capability that was read from a slot.
@@ -152,7 +173,6 @@ impl RawCap {
     #[inline]
     pub unsafe fn unpack(self) -> Cap {
         let Some(tag) = CapTag::from_raw(self.tag_bits()) else { return Cap::Null };
-        let rights = CapRights::from_bits_truncate(self.small(0, 4));
         // SAFETY: each arm names the type that `From<Cap>` packed under this tag.
         unsafe {
             match tag {
@@ -164,9 +184,7 @@ impl RawCap {
                     watermark: self.1,
                 }),
                 CapTag::Endpoint => Cap::Endpoint(self.unpack_endpoint()),
-                CapTag::Notification => {
-                    Cap::Notification(NotificationCap { object: self.object(), badge: self.1, rights })
-                }
+                CapTag::Notification => Cap::Notification(self.unpack_notification()),
                 CapTag::Reply => Cap::Reply(self.unpack_reply()),
                 CapTag::CNode => Cap::CNode(self.unpack_cnode()),
                 CapTag::Tcb => Cap::Tcb(self.object()),
@@ -206,6 +224,13 @@ impl RawCap {
         self.tag_bits() == tag.raw()
     }
 
+    /// The tag and these bits of the small fields.
+    #[inline(always)]
+    fn has(self, tag: CapTag, small: u64) -> bool {
+        let bits = small << TAG_BITS;
+        self.0 & (bits | (1 << TAG_BITS) - 1) == bits | tag.raw()
+    }
+
     /// The capability if it is one to an endpoint, cheaper than [`RawCap::unpack`].
     ///
     /// # Safety
@@ -214,6 +239,26 @@ impl RawCap {
     pub unsafe fn endpoint(self) -> Option<EndpointCap> {
         // SAFETY: the caller's promise, and the tag.
         unsafe { self.has_tag(CapTag::Endpoint).then(|| self.unpack_endpoint()) }
+    }
+
+    /// As [`RawCap::endpoint`], if one may send through it and be answered.
+    ///
+    /// # Safety
+    /// As [`RawCap::unpack`].
+    #[inline(always)]
+    pub unsafe fn callable_endpoint(self) -> Option<EndpointCap> {
+        // SAFETY: the caller's promise, and the tag.
+        unsafe { self.has(CapTag::Endpoint, CALLABLE).then(|| self.unpack_endpoint()) }
+    }
+
+    /// As [`RawCap::endpoint`], if one may receive through it.
+    ///
+    /// # Safety
+    /// As [`RawCap::unpack`].
+    #[inline(always)]
+    pub unsafe fn readable_endpoint(self) -> Option<EndpointCap> {
+        // SAFETY: the caller's promise, and the tag.
+        unsafe { self.has(CapTag::Endpoint, CapRights::READ.bits()).then(|| self.unpack_endpoint()) }
     }
 
     /// As [`RawCap::endpoint`] for a CNode.
@@ -226,6 +271,30 @@ impl RawCap {
         unsafe { self.has_tag(CapTag::CNode).then(|| self.unpack_cnode()) }
     }
 
+    /// The slot that a capability pointer names, if this is a CNode that resolves all of its bits in the usual way.
+    ///
+    /// # Safety
+    /// As [`RawCap::unpack`].
+    #[inline(always)]
+    pub unsafe fn flat_slot(self, cptr: u64) -> Option<KernelPtr<Slot>> {
+        let radix = self.0 >> TAG_BITS & 63;
+        if !self.has(CapTag::CNode, FLAT) || cptr >> radix != 0 {
+            return None;
+        }
+        // SAFETY: the caller's promise, and the tag; a CNode of this radix has more than `cptr` slots.
+        Some(unsafe { self.object::<Slot>().element(cptr as usize) })
+    }
+
+    /// As [`RawCap::endpoint`] for a notification.
+    ///
+    /// # Safety
+    /// As [`RawCap::unpack`].
+    #[inline]
+    pub unsafe fn notification(self) -> Option<NotificationCap> {
+        // SAFETY: the caller's promise, and the tag.
+        unsafe { self.has_tag(CapTag::Notification).then(|| self.unpack_notification()) }
+    }
+
     /// As [`RawCap::endpoint`] for a reply object.
     ///
     /// # Safety
@@ -234,6 +303,13 @@ impl RawCap {
     pub unsafe fn reply(self) -> Option<ReplyCap> {
         // SAFETY: the caller's promise, and the tag.
         unsafe { self.has_tag(CapTag::Reply).then(|| self.unpack_reply()) }
+    }
+
+    /// The address space that a capability to one is for, with the number that the capability has; none for an empty slot.
+    #[inline(always)]
+    pub fn space_word(self) -> AddressSpace {
+        debug_assert!(self.has_tag(CapTag::Pml4) || self.is_null(), "only address spaces are asked");
+        AddressSpace((self.0.cast_signed() >> ADDRESS_SHIFT).cast_unsigned())
     }
 
     /// As [`RawCap::endpoint`] for an address space.
@@ -253,6 +329,15 @@ impl RawCap {
         let rights = CapRights::from_bits_truncate(self.small(0, 4));
         // SAFETY: the caller's promise.
         EndpointCap { object: unsafe { self.object() }, badge: self.1, rights }
+    }
+
+    /// # Safety
+    /// As [`RawCap::unpack`], for a notification.
+    #[inline]
+    unsafe fn unpack_notification(self) -> NotificationCap {
+        let rights = CapRights::from_bits_truncate(self.small(0, 4));
+        // SAFETY: the caller's promise.
+        NotificationCap { object: unsafe { self.object() }, badge: self.1, rights }
     }
 
     /// # Safety
@@ -280,8 +365,11 @@ impl RawCap {
     /// As [`RawCap::unpack`], for an address space.
     #[inline]
     unsafe fn unpack_pml4(self) -> Pml4Cap {
+        let address = self.0.cast_signed() >> ADDRESS_SHIFT;
+        let asid = address.cast_unsigned() & ASID_MASK;
         // SAFETY: the caller's promise.
-        Pml4Cap { object: unsafe { self.object() }, asid: (self.1 != 0).then_some(Asid(self.1 as u16)) }
+        let object = unsafe { KernelPtr::from_addr(address.cast_unsigned() & !ASID_MASK) };
+        Pml4Cap { object, asid: (asid != 0).then_some(Asid(asid as u16)) }
     }
 
     /// # Safety

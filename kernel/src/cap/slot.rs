@@ -1,8 +1,9 @@
 //! A capability slot: 32 bytes, the only place where a capability lives.
 use core::cell::Cell;
 
-use super::{CNodeCap, Cap, EndpointCap, Pml4Cap, RawCap, ReplyCap};
+use super::{CNodeCap, Cap, EndpointCap, NotificationCap, Pml4Cap, RawCap, ReplyCap};
 use crate::addr::{KernelPtr, PhysAddr};
+use crate::arch::AddressSpace;
 
 /// Low bits of the link words: slots are 32-byte aligned.
 const FLAG_MASK: u64 = 0x1f;
@@ -42,11 +43,40 @@ impl Slot {
         unsafe { self.raw.get().endpoint() }
     }
 
+    /// The capability, if it is one to an endpoint through which one may send and be answered.
+    #[inline(always)]
+    pub fn callable_endpoint(&self) -> Option<EndpointCap> {
+        // SAFETY: as for `cap`.
+        unsafe { self.raw.get().callable_endpoint() }
+    }
+
+    /// The capability, if it is one to an endpoint through which one may receive.
+    #[inline(always)]
+    pub fn readable_endpoint(&self) -> Option<EndpointCap> {
+        // SAFETY: as for `cap`.
+        unsafe { self.raw.get().readable_endpoint() }
+    }
+
     /// The capability, if it is one to a CNode.
     #[inline]
     pub fn cnode(&self) -> Option<CNodeCap> {
         // SAFETY: as for `cap`.
         unsafe { self.raw.get().cnode() }
+    }
+
+    /// The slot that a capability pointer names, if this holds a CNode that resolves all of its bits in the usual way: no
+    /// CNode below it, the guard is zero.
+    #[inline(always)]
+    pub fn flat_slot(&self, cptr: u64) -> Option<KernelPtr<Slot>> {
+        // SAFETY: as for `cap`.
+        unsafe { self.raw.get().flat_slot(cptr) }
+    }
+
+    /// The capability, if it is one to a notification.
+    #[inline]
+    pub fn notification(&self) -> Option<NotificationCap> {
+        // SAFETY: as for `cap`.
+        unsafe { self.raw.get().notification() }
     }
 
     /// The capability, if it is one to a reply object.
@@ -61,6 +91,12 @@ impl Slot {
     pub fn pml4(&self) -> Option<Pml4Cap> {
         // SAFETY: as for `cap`.
         unsafe { self.raw.get().pml4() }
+    }
+
+    /// The address space that a capability to one is for, with the number that the capability has; none for an empty slot.
+    #[inline(always)]
+    pub fn space_word(&self) -> AddressSpace {
+        self.raw.get().space_word()
     }
 
     /// The words of the capability.

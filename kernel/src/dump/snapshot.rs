@@ -65,7 +65,7 @@ impl Kernel {
             print::line(format_args!(
                 "  tcb_{:x} = tcb (ip: {:#x}, prio: {}, max_prio: {}, dom: {}) -- {}",
                 thread.phys().0,
-                thread.context.fault_ip.get(),
+                thread.context.restart_ip(),
                 thread.priority.get(),
                 thread.mcp.get(),
                 thread.domain.get(),

@@ -51,7 +51,7 @@ impl Kernel {
                 "{:<32} {:<12} {:>#18x} {:>4} {:>3} {:>4}",
                 thread.name.text(&mut buffer),
                 State { thread: &thread, current: self.current == Some(thread) },
-                thread.context.fault_ip.get(),
+                thread.context.restart_ip(),
                 thread.priority.get(),
                 thread.domain.get(),
                 0,

@@ -8,53 +8,42 @@
 #![deny(unsafe_code)]
 
 use sel_abi::registers::{CAP_REGISTER, INFO_REGISTER, MESSAGE_REGISTERS, REPLY_REGISTER};
-use sel_abi::{CapRights, FAST_MESSAGE_REGISTERS, MessageInfo};
+use sel_abi::{FAST_MESSAGE_REGISTERS, MessageInfo};
 
 use crate::addr::KernelPtr;
 use crate::arch;
-use crate::cap::{EndpointCap, Slot};
+use crate::cap::EndpointCap;
 use crate::fault::Fault;
 use crate::object::asid;
 use crate::object::endpoint::Endpoint;
 use crate::object::reply::Reply;
 use crate::object::sched_context::SchedContext;
-use crate::object::tcb::{SendMode, Tcb, TcbPtr, ThreadState};
+use crate::object::tcb::{Tcb, TcbPtr, ThreadState};
 use crate::sched::Action;
 use crate::state::Kernel;
 
 /// Length and number of capabilities of a message info word.
 const SIZE_BITS: u64 = 0x1ff;
+/// Which capabilities arrived as badges: none.
+const UNWRAPPED_BITS: u64 = 0xe00;
 
-/// The number of words of a message that travels in registers, without capabilities; None for any other.
+/// The message travels in registers, without capabilities.
 #[inline(always)]
-fn short_length(thread: &Tcb) -> Option<usize> {
-    let size = thread.context.get(INFO_REGISTER) & SIZE_BITS;
-    (size <= FAST_MESSAGE_REGISTERS as u64).then_some(size as usize)
-}
-
-/// The slot that a capability pointer names in a CSpace of one level whose CNode resolves all bits.
-#[inline(always)]
-fn slot(thread: &Tcb, cptr: u64) -> Option<KernelPtr<Slot>> {
-    let root = thread.cspace().cnode()?;
-    let radix = u32::from(root.radix);
-    if u32::from(root.guard_bits) + radix != 64 || cptr.checked_shr(radix)? != root.guard {
-        return None;
-    }
-    root.slot(cptr & (root.slot_count() - 1))
+fn is_short(info: MessageInfo) -> bool {
+    info.0 & SIZE_BITS <= FAST_MESSAGE_REGISTERS as u64
 }
 
 /// Copies a message that fits into registers.
 #[inline(always)]
-fn copy_registers(from: &Tcb, to: &Tcb, length: usize, badge: u64) {
-    // All four are copied: moving them costs less than asking how many there are, but only those of the message may
-    // change.
+fn copy_registers(from: &Tcb, to: &Tcb, info: MessageInfo, badge: u64) {
+    let length = (info.0 & SIZE_BITS) as usize;
     for (index, register) in MESSAGE_REGISTERS.into_iter().enumerate() {
-        if index < length {
-            to.context.set(register, from.context.get(register));
+        if index >= length {
+            break;
         }
+        to.context.set(register, from.context.get(register));
     }
-    let label = MessageInfo(from.context.get(INFO_REGISTER)).label();
-    to.context.set(INFO_REGISTER, MessageInfo::new(label, 0, 0, length).0);
+    to.context.set(INFO_REGISTER, info.0 & !UNWRAPPED_BITS);
     to.context.set(CAP_REGISTER, badge);
 }
 
@@ -62,32 +51,37 @@ impl Kernel {
     /// A woken thread that takes over from one that stops waiting would run next.
     #[inline(always)]
     fn runs_next(&self, next: &Tcb, stops: &Tcb) -> bool {
+        debug_assert!(self.action == Action::Continue, "nothing is decided yet");
         next.domain.get() == self.sched.domain()
-            && (next.priority.get() >= stops.priority.get() || {
-                let highest = self.sched.ready.highest(self.sched.domain());
-                highest.is_none_or(|highest| next.priority.get() >= highest)
-            })
-            && self.action == Action::Continue
+            && (next.priority.get() >= stops.priority.get() || self.is_highest(next.priority.get()))
     }
 
     /// Leaves `from` for `to`, which is in state Running and pays with the same scheduling context.
     #[inline(always)]
     fn hand_over(&mut self, from: TcbPtr, to: TcbPtr) {
         debug_assert!(to.yield_to.get().is_none(), "a thread that yields does not wait");
-        arch::save_bases(&from.context);
+        arch::switch_bases(&from.context, &to.context);
         self.current = Some(to);
-        arch::load_bases(&to.context);
-        arch::set_address_space(asid::space_of(self, to));
+        asid::enter_space_of(self, to);
         arch::set_current_context(&to.get().context);
         self.switch_fpu(to);
     }
+}
+
+/// What a system call cannot go the short way for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Refusal {
+    /// Others wait at the endpoint, too: the short way takes a few steps more.
+    Crowd,
+    /// Anything else.
+    Other,
 }
 
 /// A Call that can go the short way.
 #[derive(Clone, Copy)]
 pub struct ShortCall {
     sender: TcbPtr,
-    length: usize,
+    info: MessageInfo,
     cap: EndpointCap,
     receiver: TcbPtr,
     reply: KernelPtr<Reply>,
@@ -96,30 +90,46 @@ pub struct ShortCall {
 
 /// Looks whether the Call of the current thread goes to an endpoint at which a passive server waits with a reply object,
 /// and whether that server runs next.
+///
+/// # Errors
+/// It does not, or (without `crowd`) it is not the only one that waits.
 #[inline(always)]
-pub fn short_call(k: &Kernel, sender: TcbPtr) -> Option<ShortCall> {
-    let length = short_length(&sender)?;
-    let cap = slot(&sender, sender.context.get(CAP_REGISTER))?.endpoint()?;
-    let mode = SendMode::of(&cap, true);
-    if !cap.rights.contains(CapRights::WRITE) || !(mode.can_grant || mode.can_grant_reply) {
-        return None;
+pub fn short_call(
+    k: &Kernel,
+    sender: TcbPtr,
+    cptr: u64,
+    info: MessageInfo,
+    crowd: bool,
+) -> Result<ShortCall, Refusal> {
+    if !is_short(info) {
+        return Err(Refusal::Other);
     }
-    let receiver = cap.object.queue.first()?;
-    let ThreadState::BlockedOnReceive { reply: Some(reply), .. } = receiver.state.get() else { return None };
-    let context = sender.sched_context.get()?;
-    let fits = receiver.sched_context.get().is_none()
-        && k.current_context == Some(context)
-        && k.runs_next(&receiver, &sender);
-    fits.then_some(ShortCall { sender, length, cap, receiver, reply, context })
+    let slot = sender.cspace().flat_slot(cptr).ok_or(Refusal::Other)?;
+    let cap = slot.callable_endpoint().ok_or(Refusal::Other)?;
+    let queue = &cap.object.queue;
+    let receiver = if crowd { queue.first() } else { queue.only() }.ok_or(Refusal::Crowd)?;
+    let ThreadState::BlockedOnReceive { reply: Some(reply), .. } = receiver.state.get() else {
+        return Err(Refusal::Other);
+    };
+    let context = sender.sched_context.get().ok_or(Refusal::Other)?;
+    debug_assert!(k.current_context == Some(context), "the current thread pays");
+    if receiver.sched_context.get().is_some() || !k.runs_next(&receiver, &sender) {
+        return Err(Refusal::Other);
+    }
+    Ok(ShortCall { sender, info, cap, receiver, reply, context })
 }
 
 impl ShortCall {
-    /// Performs it.
+    /// Performs it; `crowd` as it was asked for.
     #[inline(always)]
-    pub fn perform(self, k: &mut Kernel) {
-        let ShortCall { sender, length, cap, receiver, reply, context } = self;
-        cap.object.queue.remove(receiver);
-        copy_registers(&sender, &receiver, length, cap.badge);
+    pub fn perform(self, k: &mut Kernel, crowd: bool) {
+        let ShortCall { sender, info, cap, receiver, reply, context } = self;
+        if crowd {
+            cap.object.queue.remove(receiver);
+        } else {
+            cap.object.queue.remove_only(receiver);
+        }
+        copy_registers(&sender, &receiver, info, cap.badge);
         receiver.state.set(ThreadState::Running);
         sender.state.set(ThreadState::BlockedOnReply { reply });
         reply.push_lent(sender, context, receiver);
@@ -131,7 +141,7 @@ impl ShortCall {
 #[derive(Clone, Copy)]
 pub struct ShortReplyRecv {
     server: TcbPtr,
-    length: usize,
+    info: MessageInfo,
     endpoint: KernelPtr<Endpoint>,
     reply: KernelPtr<Reply>,
     caller: TcbPtr,
@@ -139,38 +149,65 @@ pub struct ShortReplyRecv {
 }
 
 /// Looks whether the ReplyRecv of the current thread answers the client on whose time it runs, whether that client runs
-/// next, and whether nobody else waits at the endpoint.
+/// next, and whether the thread will wait at the endpoint.
+///
+/// # Errors
+/// It is not so, or (without `crowd`) others wait at the endpoint.
 #[inline(always)]
-pub fn short_reply_recv(k: &Kernel, server: TcbPtr) -> Option<ShortReplyRecv> {
-    let length = short_length(&server)?;
-    let endpoint = slot(&server, server.context.get(CAP_REGISTER))?.endpoint()?;
-    let reply = slot(&server, server.context.get(REPLY_REGISTER))?.reply()?.object;
-    let caller = reply.thread.get()?;
-    let context = server.sched_context.get()?;
+pub fn short_reply_recv(
+    k: &Kernel,
+    server: TcbPtr,
+    cptr: u64,
+    info: MessageInfo,
+    crowd: bool,
+) -> Result<ShortReplyRecv, Refusal> {
+    if !is_short(info) {
+        return Err(Refusal::Other);
+    }
+    let cspace = server.cspace();
+    let slot = cspace.flat_slot(cptr).ok_or(Refusal::Other)?;
+    let endpoint = slot.readable_endpoint().ok_or(Refusal::Other)?;
+    let slot = cspace.flat_slot(server.context.get(REPLY_REGISTER)).ok_or(Refusal::Other)?;
+    let reply = slot.reply().ok_or(Refusal::Other)?.object;
+    let caller = reply.thread.get().ok_or(Refusal::Other)?;
+    let context = server.sched_context.get().ok_or(Refusal::Other)?;
+    debug_assert!(k.current_context == Some(context), "the current thread pays");
     let bound = server.bound_notification.get();
-    let fits = endpoint.rights.contains(CapRights::READ)
-        && endpoint.object.queue.is_empty()
-        && matches!(caller.state.get(), ThreadState::BlockedOnReply { .. })
+    let fits = matches!(caller.state.get(), ThreadState::BlockedOnReply { .. })
         && caller.fault.get() == Fault::None
         && caller.sched_context.get().is_none()
         && reply.sched_context.get() == Some(context)
-        && k.current_context == Some(context)
         && bound.is_none_or(|bound| !bound.is_active() && bound.sched_context.get().is_none())
         && k.runs_next(&caller, &server);
-    fits.then_some(ShortReplyRecv { server, length, endpoint: endpoint.object, reply, caller, context })
+    if !fits {
+        return Err(Refusal::Other);
+    }
+    if let Some(first) = endpoint.object.queue.first() {
+        if !crowd {
+            return Err(Refusal::Crowd);
+        }
+        if !matches!(first.state.get(), ThreadState::BlockedOnReceive { .. }) {
+            return Err(Refusal::Other);
+        }
+    }
+    Ok(ShortReplyRecv { server, info, endpoint: endpoint.object, reply, caller, context })
 }
 
 impl ShortReplyRecv {
-    /// Performs it.
+    /// Performs it; `crowd` as it was asked for.
     #[inline(always)]
-    pub fn perform(self, k: &mut Kernel) {
-        let ShortReplyRecv { server, length, endpoint, reply, caller, context } = self;
-        copy_registers(&server, &caller, length, 0);
+    pub fn perform(self, k: &mut Kernel, crowd: bool) {
+        let ShortReplyRecv { server, info, endpoint, reply, caller, context } = self;
+        copy_registers(&server, &caller, info, 0);
         reply.pop_lent(context, server, caller);
         caller.state.set(ThreadState::Running);
         server.state.set(ThreadState::BlockedOnReceive { endpoint, reply: Some(reply) });
         reply.thread.set(Some(server));
-        endpoint.queue.insert(server, super::goes_before);
+        if crowd {
+            endpoint.queue.insert(server, super::goes_before);
+        } else {
+            endpoint.queue.insert_only(server);
+        }
         k.hand_over(server, caller);
     }
 }

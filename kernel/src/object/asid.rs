@@ -3,7 +3,7 @@ use core::cell::Cell;
 
 use sel_abi::{ASID_POOL_INDEX_BITS, Label, NUM_ASID_POOLS_BITS, PAGE_BITS};
 
-use super::tcb::Tcb;
+use super::tcb::{Tcb, TcbPtr};
 use crate::addr::KernelPtr;
 use crate::arch::{self, AddressSpace, pte::PageTable};
 use crate::cap::{AsidPoolCap, Cap, Pml4Cap, UntypedCap, derivation, lookup};
@@ -73,6 +73,12 @@ impl AsidTable {
         pool.get().spaces.get(asid.index())?.get()
     }
 
+    /// The number of the address space is its own.
+    #[inline(always)]
+    fn has(&self, space: AddressSpace) -> bool {
+        self.find(Asid(space.asid())).is_some_and(|table| table.addr() == space.table())
+    }
+
     /// Gives an address space a free number of a pool. Number 0 is never given.
     pub fn assign(&self, pool: &AsidPoolCap, space: KernelPtr<PageTable>) -> Option<Asid> {
         let first = usize::from(pool.index == 0);
@@ -92,11 +98,17 @@ impl Default for AsidTable {
 /// The address space that a thread runs in: its own, or the kernel's if it has none any more.
 #[inline]
 pub fn space_of(k: &Kernel, thread: impl core::ops::Deref<Target = Tcb>) -> AddressSpace {
-    match thread.vspace().pml4() {
-        Some(Pml4Cap { object, asid: Some(asid) }) if k.asids.find(asid) == Some(object) => {
-            AddressSpace { root: object.phys(), asid: asid.0 }
-        }
-        _ => arch::kernel_space(),
+    let space = thread.vspace().space_word();
+    if k.asids.has(space) { space } else { arch::kernel_space() }
+}
+
+/// Switches to the address space that a thread runs in.
+#[inline(always)]
+pub fn enter_space_of(k: &Kernel, thread: TcbPtr) {
+    let space = thread.vspace().space_word();
+    // An address space keeps its number for as long as it is in use.
+    if space != arch::address_space() {
+        arch::load_address_space(if k.asids.has(space) { space } else { arch::kernel_space() });
     }
 }
 

@@ -196,7 +196,7 @@ impl Kernel {
         }
         if let Action::SwitchTo(candidate) = self.action {
             let below = current.is_none_or(|current| candidate.priority.get() < current.priority.get());
-            if below && !self.is_highest(candidate) {
+            if below && !self.is_highest(candidate.priority.get()) {
                 self.enqueue_head(candidate);
             } else if goes_on
                 && current.is_some_and(|current| candidate.priority.get() == current.priority.get())
@@ -217,9 +217,10 @@ impl Kernel {
         next
     }
 
-    fn is_highest(&self, thread: TcbPtr) -> bool {
-        let highest = self.sched.ready.highest(self.sched.domain());
-        highest.is_none_or(|highest| thread.priority.get() >= highest)
+    /// No thread of a higher priority is ready.
+    #[inline(always)]
+    pub fn is_highest(&self, priority: u8) -> bool {
+        self.sched.ready.is_highest(self.sched.domain(), priority)
     }
 
     /// Makes `next` the current thread.
@@ -236,7 +237,7 @@ impl Kernel {
             return;
         };
         arch::load_bases(&next.context);
-        arch::set_address_space(asid::space_of(self, next));
+        asid::enter_space_of(self, next);
         arch::set_current_context(&next.get().context);
     }
 

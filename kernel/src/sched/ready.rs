@@ -1,4 +1,5 @@
-//! Ready queues: a FIFO list per domain and priority, and a bitmap that finds the highest in a few steps.
+//! Ready queues: a FIFO list per domain and priority. The highest priority is known; when its list becomes empty, a bitmap
+//! finds the next in a few steps.
 use core::cell::Cell;
 
 use sel_abi::MAX_DOMAINS;
@@ -21,9 +22,33 @@ struct DomainQueues {
     lists: [List; PRIORITIES],
 }
 
+/// Priority of a domain in which no thread is ready; all others are greater by one here than their name says.
+const NONE: u16 = 0;
+
 /// The threads that can run, without the one that does.
 pub struct ReadyQueues {
+    /// The highest priority at which a thread is ready, for each domain; see [`NONE`].
+    highest: [u16; MAX_DOMAINS],
     domains: [DomainQueues; MAX_DOMAINS],
+}
+
+#[inline(always)]
+fn bit(priority: u8) -> u64 {
+    1 << (priority % 64)
+}
+
+impl DomainQueues {
+    #[inline(always)]
+    fn word(&mut self, priority: u8) -> Option<&mut u64> {
+        self.occupied.get_mut(usize::from(priority / 64))
+    }
+
+    /// The highest priority of a list that is not empty.
+    fn find_highest(&self) -> u16 {
+        let words = self.occupied.iter().enumerate().rev();
+        let mut highest = words.filter_map(|(index, word)| Some(index as u32 * 64 + word.checked_ilog2()?));
+        highest.next().map_or(NONE, |priority| priority as u16 + 1)
+    }
 }
 
 impl ReadyQueues {
@@ -31,56 +56,83 @@ impl ReadyQueues {
     pub const fn new() -> Self {
         const EMPTY: DomainQueues =
             DomainQueues { occupied: [0; WORDS], lists: [List { first: None, last: None }; PRIORITIES] };
-        ReadyQueues { domains: [EMPTY; MAX_DOMAINS] }
+        ReadyQueues { highest: [NONE; MAX_DOMAINS], domains: [EMPTY; MAX_DOMAINS] }
     }
 
-    fn list_of(&mut self, thread: TcbPtr) -> Option<(&mut List, &mut u64, u64)> {
-        let priority = usize::from(thread.priority.get());
-        let domain = self.domains.get_mut(usize::from(thread.domain.get()))?;
-        let word = domain.occupied.get_mut(priority / 64)?;
-        Some((domain.lists.get_mut(priority)?, word, 1 << (priority % 64)))
+    /// A list was empty, and has a thread of this domain and priority now.
+    #[inline(always)]
+    fn occupy(&mut self, thread: TcbPtr) {
+        let (domain, priority) = (usize::from(thread.domain.get()), thread.priority.get());
+        if let Some(word) = self.domains.get_mut(domain).and_then(|queues| queues.word(priority)) {
+            *word |= bit(priority);
+        }
+        if let Some(highest) = self.highest.get_mut(domain) {
+            *highest = (*highest).max(u16::from(priority) + 1);
+        }
+    }
+
+    /// A list of this domain and priority is empty now.
+    #[inline(always)]
+    fn vacate(&mut self, thread: TcbPtr) {
+        let (domain, priority) = (usize::from(thread.domain.get()), thread.priority.get());
+        let Some(queues) = self.domains.get_mut(domain) else { return };
+        if let Some(word) = queues.word(priority) {
+            *word &= !bit(priority);
+        }
+        if let Some(highest) = self.highest.get_mut(domain)
+            && *highest == u16::from(priority) + 1
+        {
+            *highest = queues.find_highest();
+        }
+    }
+
+    #[inline(always)]
+    fn list(&mut self, thread: TcbPtr) -> Option<&mut List> {
+        let queues = self.domains.get_mut(usize::from(thread.domain.get()))?;
+        queues.lists.get_mut(usize::from(thread.priority.get()))
     }
 
     /// Puts a thread before the others of its priority.
     #[inline]
     pub fn push_front(&mut self, thread: TcbPtr) {
-        let Some((list, word, bit)) = self.list_of(thread) else { return };
+        let Some(list) = self.list(thread) else { return };
+        let first = list.first.replace(thread);
         thread.ready_previous.set(None);
-        thread.ready_next.set(list.first);
-        match list.first {
+        thread.ready_next.set(first);
+        thread.queued.set(Queued::Ready);
+        match first {
             Some(first) => first.ready_previous.set(Some(thread)),
             None => {
                 list.last = Some(thread);
-                *word |= bit;
+                self.occupy(thread);
             }
         }
-        list.first = Some(thread);
-        thread.queued.set(Queued::Ready);
     }
 
     /// Puts a thread behind the others of its priority.
     #[inline]
     pub fn push_back(&mut self, thread: TcbPtr) {
-        let Some((list, word, bit)) = self.list_of(thread) else { return };
+        let Some(list) = self.list(thread) else { return };
+        let last = list.last.replace(thread);
         thread.ready_next.set(None);
-        thread.ready_previous.set(list.last);
-        match list.last {
+        thread.ready_previous.set(last);
+        thread.queued.set(Queued::Ready);
+        match last {
             Some(last) => last.ready_next.set(Some(thread)),
             None => {
                 list.first = Some(thread);
-                *word |= bit;
+                self.occupy(thread);
             }
         }
-        list.last = Some(thread);
-        thread.queued.set(Queued::Ready);
     }
 
     /// Takes a thread out.
     #[inline]
     pub fn remove(&mut self, thread: TcbPtr) {
-        let Some((list, word, bit)) = self.list_of(thread) else { return };
+        let Some(list) = self.list(thread) else { return };
         let (previous, next): (Option<TcbPtr>, Option<TcbPtr>) =
             (Cell::take(&thread.ready_previous), Cell::take(&thread.ready_next));
+        thread.queued.set(Queued::No);
         match previous {
             Some(previous) => previous.ready_next.set(next),
             None => list.first = next,
@@ -89,23 +141,22 @@ impl ReadyQueues {
             Some(next) => next.ready_previous.set(previous),
             None => list.last = previous,
         }
-        if list.first.is_none() {
-            *word &= !bit;
+        if previous.is_none() && next.is_none() {
+            self.vacate(thread);
         }
-        thread.queued.set(Queued::No);
+    }
+
+    /// No thread of a higher priority is ready in this domain.
+    #[inline(always)]
+    pub fn is_highest(&self, domain: u8, priority: u8) -> bool {
+        u16::from(priority) + 1 >= self.highest[usize::from(domain) % MAX_DOMAINS]
     }
 
     /// The highest priority at which a thread of this domain is ready.
     #[inline]
     pub fn highest(&self, domain: u8) -> Option<u8> {
-        let queues = self.domains.get(usize::from(domain))?;
-        queues
-            .occupied
-            .iter()
-            .enumerate()
-            .rev()
-            .find(|(_, word)| **word != 0)
-            .map(|(index, word)| (index * 64) as u8 + (63 - word.leading_zeros()) as u8)
+        let highest = self.highest.get(usize::from(domain))?;
+        Some(highest.checked_sub(1)? as u8)
     }
 
     /// The first thread of the highest priority of this domain.
@@ -119,6 +170,7 @@ impl ReadyQueues {
     #[cfg(test)]
     pub fn check(&self, domain: u8) -> Vec<TcbPtr> {
         let queues = &self.domains[usize::from(domain)];
+        assert_eq!(self.highest[usize::from(domain)], queues.find_highest(), "highest priority");
         let mut found = Vec::new();
         for (priority, list) in queues.lists.iter().enumerate().rev() {
             let marked = queues.occupied[priority / 64] >> (priority % 64) & 1 == 1;

@@ -81,7 +81,7 @@ fn exceptions() {
     s.m.exception(IP, 6, 0, 0);
     s.m.send(s.reply, msg(1, &[0x1234]));
     assert_eq!(s.thread.tcb.state.get(), ThreadState::Inactive);
-    assert_eq!(s.thread.tcb.context.fault_ip.get(), 0x1234);
+    assert_eq!(s.thread.tcb.context.restart_ip(), 0x1234);
 }
 
 #[test]

@@ -12,6 +12,7 @@ use super::check;
 use super::fast_path::{self, Taken};
 use crate::addr::{KernelPtr, PhysAddr};
 use crate::arch;
+use crate::arch::context::Entry;
 use crate::boot::rootserver;
 use crate::cap::{CNodeCap, Cap, Slot};
 use crate::object::tcb::TcbPtr;
@@ -147,16 +148,19 @@ impl Machine {
         let context = &self.current().get().context;
         context.set(SYSCALL_REGISTER, number);
         context.set(Register::Rip, NEXT_IP);
-        context.set(Register::Rcx, NEXT_IP);
-        context.set(Register::R11, context.get(Register::Rflags));
-        context.fault_ip.set(SYSCALL_IP);
-        context.by_syscall.set(1);
+        context.entry.set(Entry::Syscall);
         if let Some(sum) = self.compared {
             let taken = fast_path::compare(self);
             self.compared = Some(sum + taken);
         }
         self.arm_preemption();
-        syscall::syscall(&mut self.k);
+        let (cptr, info) = (context.get(CAP_REGISTER), MessageInfo(context.get(INFO_REGISTER)));
+        let thread = self.current();
+        match Syscall::from_raw(number.cast_signed()) {
+            Some(Syscall::Call) => syscall::call(&mut self.k, thread, cptr, info),
+            Some(Syscall::ReplyRecv) => syscall::reply_recv(&mut self.k, thread, cptr, info),
+            _ => syscall::other(&mut self.k, thread, number.cast_signed()),
+        }
         self.after_entry();
     }
 
@@ -191,8 +195,7 @@ impl Machine {
     fn interrupted_at(&self, ip: u64) {
         let context = &self.current().get().context;
         context.set(Register::Rip, ip);
-        context.fault_ip.set(ip);
-        context.by_syscall.set(0);
+        context.interrupted_at(ip);
     }
 
     fn arm_preemption(&mut self) {

@@ -273,5 +273,5 @@ fn a_long_operation_lets_others_run() {
     arch::advance(1_000 * US);
     m.call_ipc(super::objects::ROOT, msg(Label::CNodeRevoke.raw(), &[pool, 64]));
     assert_eq!(m.current(), thread.tcb, "its budget is back");
-    assert_eq!((m.root.state.get(), m.root.context.fault_ip.get()), (ThreadState::Restart, SYSCALL_IP));
+    assert_eq!((m.root.state.get(), m.root.context.restart_ip()), (ThreadState::Restart, SYSCALL_IP));
 }

@@ -36,7 +36,8 @@ pub fn path(log: impl BufRead, marks: &HashMap<u64, Mark>, id: &str) -> Result<V
         let Some(address) = events::executed(&line) else { continue };
         match marks.get(&address) {
             Some(Mark::Begin) => open = Some(Vec::new()),
-            Some(Mark::End) => samples.extend(open.take()),
+            // Measuring what a reading costs is no sample.
+            Some(Mark::End) => samples.extend(open.take().filter(|path| !path.is_empty())),
             Some(Mark::Row) if newest.is_empty() => newest = pattern.last(&samples).unwrap_or_default(),
             Some(Mark::Row) => {}
             Some(Mark::Kernel(_)) | None => {
@@ -130,7 +131,7 @@ mod tests {
     #[test]
     fn the_last_sample_of_the_row_is_the_path() {
         let marks = HashMap::from([(1, Mark::Begin), (2, Mark::End), (3, Mark::Row)]);
-        let log: String = [9, 1, 7, 8, 2, 9, 1, 5, 6, 2, 3, 1, 4, 2, 3]
+        let log: String = [9, 1, 7, 8, 2, 9, 1, 5, 6, 2, 1, 2, 3, 1, 4, 2, 3]
             .map(|at| format!("Trace 0: 0x0 [0/{at:x}/0/0]\n"))
             .concat();
         assert_eq!(path(log.as_bytes(), &marks, "null").unwrap(), [5, 6]);

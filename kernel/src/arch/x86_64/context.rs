@@ -11,16 +11,31 @@ const FLAGS_RESERVED_ONE: u64 = 1 << 1;
 /// Bits of RFLAGS that a user may set through the kernel: the low twelve without bits 3, 5 and TF (abi.md 5.3).
 const FLAGS_USER: u64 = 0xfff & !((1 << 3) | (1 << 5) | (1 << 8));
 
+/// Bytes of `syscall`.
+const SYSCALL_BYTES: u64 = 2;
+
+/// How a thread came into the kernel, which says how it leaves and what was saved. By `syscall` RCX and R11 are lost: they
+/// become RIP and RFLAGS, and are not saved apart.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u64)]
+pub enum Entry {
+    /// By an exception or interrupt, or a register was replaced since. All registers are saved and will be restored.
+    Trap = 0,
+    /// By `syscall`. The thread restarts at that instruction.
+    Syscall = 1,
+    /// By `syscall`. The restart address was changed since.
+    Moved = 2,
+}
+
 /// A thread's registers. Entry code fills it, exit code loads from it.
 #[repr(C)]
 pub struct Context {
     /// In the order of [`Register`]. `Rip` is where the thread continues.
     pub regs: [Cell<u64>; REGISTER_COUNT],
-    /// Where the thread restarts: the address of the `syscall` instruction, or of the instruction that faulted.
-    pub fault_ip: Cell<u64>,
-    /// 1 if the thread entered by `syscall` and none of its registers was replaced since: it may leave by SYSRET, which
-    /// loses RCX and R11.
-    pub by_syscall: Cell<u64>,
+    /// Where the thread restarts, unless `entry` says it: the address of the instruction that faulted.
+    pub(super) fault_ip: Cell<u64>,
+    /// How the thread came in.
+    pub entry: Cell<Entry>,
 }
 
 impl Context {
@@ -39,7 +54,7 @@ impl Context {
     /// Replaces a register on a user's behalf: the value is made safe (abi.md 5.3), and all of the registers will be
     /// restored.
     pub fn replace(&self, register: Register, value: u64) {
-        self.by_syscall.set(0);
+        self.interrupted_at(self.restart_ip());
         let value = match register {
             Register::Rip | Register::FsBase | Register::GsBase => canonical_or_zero(value),
             Register::Rflags => sanitise_flags(value),
@@ -53,18 +68,46 @@ impl Context {
 
     /// The register as TCB_ReadRegisters shows it: `Rip` is the restart address.
     pub fn read(&self, register: Register) -> u64 {
-        if register == Register::Rip { self.fault_ip.get() } else { self.get(register) }
+        match (register, self.entry.get()) {
+            (Register::Rip, _) => self.restart_ip(),
+            (Register::Rcx, Entry::Syscall | Entry::Moved) => self.get(Register::Rip),
+            (Register::R11, Entry::Syscall | Entry::Moved) => self.get(Register::Rflags),
+            _ => self.get(register),
+        }
+    }
+
+    /// Where the thread restarts: the address of the `syscall` instruction, or of the instruction that faulted.
+    #[inline]
+    pub fn restart_ip(&self) -> u64 {
+        match self.entry.get() {
+            Entry::Syscall => self.get(Register::Rip).wrapping_sub(SYSCALL_BYTES),
+            Entry::Trap | Entry::Moved => self.fault_ip.get(),
+        }
+    }
+
+    /// From now on all registers are kept, and the thread restarts at `ip`.
+    pub fn interrupted_at(&self, ip: u64) {
+        if self.entry.get() != Entry::Trap {
+            self.set(Register::Rcx, self.get(Register::Rip));
+            self.set(Register::R11, self.get(Register::Rflags));
+            self.entry.set(Entry::Trap);
+        }
+        self.fault_ip.set(ip);
     }
 
     /// Makes the thread execute the interrupted instruction again.
     #[inline]
     pub fn restart(&self) {
-        self.set(Register::Rip, self.fault_ip.get());
+        self.set(Register::Rip, self.restart_ip());
+        self.commit();
     }
 
     /// Makes the place where the thread continues also the place where it restarts.
     #[inline]
     pub fn commit(&self) {
+        if self.entry.get() == Entry::Syscall {
+            self.entry.set(Entry::Moved);
+        }
         self.fault_ip.set(self.get(Register::Rip));
     }
 
@@ -100,5 +143,44 @@ mod tests {
         assert_eq!(canonical_or_zero(0x9000_0000_0000), 0);
         assert_eq!(canonical_or_zero(0x1234), 0x1234);
         assert_eq!(canonical_or_zero(0xffff_8000_0000_0000), 0xffff_8000_0000_0000);
+    }
+
+    /// The registers after `syscall` at address 0x1000.
+    fn entered() -> Context {
+        // SAFETY: zeroed memory is the state of a new thread.
+        let context: Context = unsafe { core::mem::zeroed() };
+        context.set(Register::Rip, 0x1002);
+        context.set(Register::Rflags, 0x246);
+        context.set(Register::Rcx, 7);
+        context.set(Register::R11, 7);
+        context.entry.set(Entry::Syscall);
+        context
+    }
+
+    fn shown(context: &Context) -> [u64; 3] {
+        [Register::Rip, Register::Rcx, Register::R11].map(|register| context.read(register))
+    }
+
+    #[test]
+    fn what_syscall_loses_reads_as_what_it_becomes() {
+        let context = entered();
+        assert_eq!(shown(&context), [0x1000, 0x1002, 0x246]);
+        context.replace(Register::Rax, 1);
+        assert_eq!((context.entry.get(), shown(&context)), (Entry::Trap, [0x1000, 0x1002, 0x246]));
+        context.replace(Register::Rcx, 2);
+        context.replace(Register::Rip, 0x2000);
+        assert_eq!(shown(&context), [0x2000, 2, 0x246]);
+    }
+
+    #[test]
+    fn a_system_call_is_restarted_at_its_instruction_or_behind_it() {
+        let context = entered();
+        context.restart();
+        assert_eq!((context.get(Register::Rip), context.restart_ip()), (0x1000, 0x1000));
+        let context = entered();
+        context.commit();
+        assert_eq!((context.get(Register::Rip), context.restart_ip()), (0x1002, 0x1002));
+        context.replace(Register::Rdi, 1);
+        assert_eq!((context.get(Register::Rip), context.restart_ip()), (0x1002, 0x1002));
     }
 }

@@ -3,32 +3,27 @@
 //! A thread has no kernel stack: entry code saves its registers straight into its [`Context`], found through the core's
 //! own block, and then works on the core's stack, which is empty at every entry. The way out restores whatever context
 //! is the current one by then.
-//!
-//! [`PerCpu::context`] points behind the general registers of the context, so that entry is a row of pushes.
 use core::arch::naked_asm;
 use core::mem::offset_of;
 
-use sel_abi::Register;
+use sel_abi::{Register, Syscall};
 
 use super::percpu::{self, PerCpu};
 use super::{cpu, gdt, idt, msr};
-use crate::arch::Context;
+use crate::arch::context::{Context, Entry};
 
-/// Byte offset of a register from where [`PerCpu::context`] points.
-const fn register(register: Register) -> isize {
-    (register.raw() as isize - ANCHOR as isize) * 8
+/// Byte offset of a register in a context.
+const fn register(register: Register) -> usize {
+    offset_of!(Context, regs) + register.raw() * 8
 }
-/// The register that [`PerCpu::context`] points at: entry pushes those before it.
-const ANCHOR: usize = Register::FsBase.raw();
-const BY_SYSCALL: isize = (offset_of!(Context, by_syscall) - ANCHOR * 8) as isize;
-const _: () = assert!(offset_of!(Context, regs) == 0, "registers are at the start of the context");
-const _: () = assert!(Register::Rip.raw() == 0 && Register::R15.raw() == ANCHOR - 1);
 
 /// Bytes of a stub.
 const STUB_BYTES: u64 = 16;
 
 unsafe extern "C" {
-    fn selkie_syscall();
+    fn selkie_call(cptr: u64, info: u64);
+    fn selkie_reply_recv(cptr: u64, info: u64);
+    fn selkie_syscall(cptr: u64, info: u64, number: i64);
     fn selkie_exception(vector: u64, error_code: u64, address: u64);
     fn selkie_interrupt(vector: u64);
     fn selkie_software_interrupt(vector: u64);
@@ -57,48 +52,45 @@ pub fn init() {
 /// Makes `context` the one that the next exit restores and the next entry saves to.
 #[inline]
 pub fn set_current_context(context: &'static Context) {
-    let registers = context.regs.as_ptr().expose_provenance();
-    percpu::this().context.set((registers + ANCHOR * 8) as u64);
+    percpu::this().context.set(core::ptr::from_ref(context).expose_provenance() as u64);
 }
 
 /// `syscall`, and the way out: RCX is the address of the next instruction, R11 the flags, everything else as the user left
-/// it.
+/// it. The handlers get what their arguments' registers hold: capability pointer, message info, number.
 #[unsafe(naked)]
 unsafe extern "C" fn syscall_entry() {
     naked_asm!(
         "swapgs",
         "mov gs:[{user_rsp}], rsp",
         "mov rsp, gs:[{context}]",
-        "push r15",
-        "push r14",
-        "push r13",
-        "push r12",
-        "push r11",
-        "push r10",
-        "push r9",
-        "push r8",
-        "push rbp",
-        "push rdi",
-        "push rsi",
-        "push rdx",
-        "push rcx",
-        "push rbx",
-        "push rax",
-        "push r11",
-        "push qword ptr gs:[{user_rsp}]",
-        "push rcx",
-        // The length of `syscall` is 2.
-        "sub rcx, 2",
-        "mov [rsp + {fault_ip}], rcx",
-        "mov qword ptr [rsp + {by_syscall}], 1",
+        "mov [rsp + {rip}], rcx",
+        "mov [rsp + {rflags}], r11",
+        "mov [rsp + {rax}], rax",
+        "mov [rsp + {rbx}], rbx",
+        "mov [rsp + {rdx}], rdx",
+        "mov [rsp + {rsi}], rsi",
+        "mov [rsp + {rdi}], rdi",
+        "mov [rsp + {rbp}], rbp",
+        "mov [rsp + {r8}], r8",
+        "mov [rsp + {r9}], r9",
+        "mov [rsp + {r10}], r10",
+        "mov [rsp + {r12}], r12",
+        "mov [rsp + {r13}], r13",
+        "mov [rsp + {r14}], r14",
+        "mov [rsp + {r15}], r15",
+        "mov rcx, gs:[{user_rsp}]",
+        "mov [rsp + {rsp}], rcx",
+        "mov qword ptr [rsp + {entry}], {by_syscall}",
         "mov rsp, gs:[{stack_top}]",
-        "call {handler}",
+        "cmp rdx, {call_number}",
+        "jne 3f",
+        "call {call}",
         // Restores the current context and goes on in user mode: by SYSRET if RCX and R11 may hold the address and the
         // flags, else by IRET.
         ".globl selkie_leave",
         "selkie_leave:",
         "mov rsp, gs:[{context}]",
-        "cmp qword ptr [rsp + {entered_by_syscall}], 0",
+        "cmp qword ptr [rsp + {entry}], {by_trap}",
         "je 2f",
         "mov rcx, [rsp + {rip}]",
         "mov r11, [rsp + {rflags}]",
@@ -144,13 +136,25 @@ unsafe extern "C" fn syscall_entry() {
         "mov r15, [r15 + {r15}]",
         "swapgs",
         "iretq",
+        "3:",
+        "cmp rdx, {reply_recv_number}",
+        "jne 4f",
+        "call {reply_recv}",
+        "jmp selkie_leave",
+        "4:",
+        "call {syscall}",
+        "jmp selkie_leave",
         user_rsp = const offset_of!(PerCpu, user_rsp),
         context = const offset_of!(PerCpu, context),
         stack_top = const offset_of!(PerCpu, stack_top),
-        fault_ip = const offset_of!(Context, fault_ip),
-        by_syscall = const offset_of!(Context, by_syscall),
-        entered_by_syscall = const BY_SYSCALL,
-        handler = sym selkie_syscall,
+        entry = const offset_of!(Context, entry),
+        by_syscall = const Entry::Syscall as u64,
+        by_trap = const Entry::Trap as u64,
+        call_number = const Syscall::Call.raw(),
+        reply_recv_number = const Syscall::ReplyRecv.raw(),
+        call = sym selkie_call,
+        reply_recv = sym selkie_reply_recv,
+        syscall = sym selkie_syscall,
         user_code = const gdt::USER_CODE,
         user_data = const gdt::USER_DATA,
         rip = const register(Register::Rip),
@@ -224,30 +228,32 @@ unsafe extern "C" fn trap_entry() {
         "jz 2f",
         "swapgs",
         "mov rsp, gs:[{context}]",
-        "push r15",
-        "push r14",
-        "push r13",
-        "push r12",
-        "push r11",
-        "push r10",
-        "push r9",
-        "push r8",
-        "push rbp",
-        "push rdi",
-        "push rsi",
-        "push rdx",
-        "push rcx",
-        "push rbx",
-        "push rax",
+        "mov [rsp + {rax}], rax",
+        "mov [rsp + {rbx}], rbx",
+        "mov [rsp + {rcx}], rcx",
+        "mov [rsp + {rdx}], rdx",
+        "mov [rsp + {rsi}], rsi",
+        "mov [rsp + {rdi}], rdi",
+        "mov [rsp + {rbp}], rbp",
+        "mov [rsp + {r8}], r8",
+        "mov [rsp + {r9}], r9",
+        "mov [rsp + {r10}], r10",
+        "mov [rsp + {r11}], r11",
+        "mov [rsp + {r12}], r12",
+        "mov [rsp + {r13}], r13",
+        "mov [rsp + {r14}], r14",
+        "mov [rsp + {r15}], r15",
         "mov rbx, gs:[{stack_top}]",
-        "mov rax, [rbx - 40]",
-        "push qword ptr [rbx - 24]",
-        "push qword ptr [rbx - 16]",
-        "push rax",
-        "mov [rsp + {fault_ip}], rax",
-        "mov qword ptr [rsp + {by_syscall}], 0",
         "mov rdi, [rbx - 56]",
         "mov rsi, [rbx - 48]",
+        "mov rdx, [rbx - 40]",
+        "mov rax, [rbx - 24]",
+        "mov rcx, [rbx - 16]",
+        "mov [rsp + {rip}], rdx",
+        "mov [rsp + {fault_ip}], rdx",
+        "mov [rsp + {rflags}], rax",
+        "mov [rsp + {rsp}], rcx",
+        "mov qword ptr [rsp + {entry}], {by_trap}",
         "mov rsp, rbx",
         "cld",
         "call {handler}",
@@ -265,8 +271,27 @@ unsafe extern "C" fn trap_entry() {
         context = const offset_of!(PerCpu, context),
         stack_top = const offset_of!(PerCpu, stack_top),
         pending = const offset_of!(PerCpu, pending),
+        entry = const offset_of!(Context, entry),
         fault_ip = const offset_of!(Context, fault_ip),
-        by_syscall = const offset_of!(Context, by_syscall),
+        by_trap = const Entry::Trap as u64,
+        rip = const register(Register::Rip),
+        rsp = const register(Register::Rsp),
+        rflags = const register(Register::Rflags),
+        rax = const register(Register::Rax),
+        rbx = const register(Register::Rbx),
+        rcx = const register(Register::Rcx),
+        rdx = const register(Register::Rdx),
+        rsi = const register(Register::Rsi),
+        rdi = const register(Register::Rdi),
+        rbp = const register(Register::Rbp),
+        r8 = const register(Register::R8),
+        r9 = const register(Register::R9),
+        r10 = const register(Register::R10),
+        r11 = const register(Register::R11),
+        r12 = const register(Register::R12),
+        r13 = const register(Register::R13),
+        r14 = const register(Register::R14),
+        r15 = const register(Register::R15),
         first_interrupt = const idt::FIRST_INTERRUPT,
         handler = sym user_trap,
         leave = sym selkie_leave,

@@ -33,8 +33,8 @@ pub use port::{port_read, port_write};
 pub use serial::put_char;
 pub use timer::{now, set_timer, tsc_hz};
 pub use tlb::{
-    flush_all, flush_caches, flush_page, forget_address_space, forget_pool, load_bases, save_bases,
-    set_address_space,
+    address_space, flush_all, flush_caches, flush_page, forget_address_space, forget_pool,
+    load_address_space, load_bases, save_bases, set_address_space, switch_bases,
 };
 
 use crate::boot::acpi::Platform;

@@ -228,13 +228,13 @@ pub fn install(
 /// The page tables that map nothing but the kernel.
 #[inline]
 pub fn kernel_space() -> AddressSpace {
-    AddressSpace { root: PhysAddr(ROOT.load(Ordering::Relaxed)), asid: 0 }
+    AddressSpace::new(PhysAddr(ROOT.load(Ordering::Relaxed)), 0)
 }
 
 /// Makes the kernel reachable from an address space whose table is empty.
 pub fn fill_kernel_half(pml4: KernelPtr<PageTable>) {
     // SAFETY: `install` made the table, which lies in RAM and is never freed.
-    let kernel = unsafe { KernelPtr::<PageTable>::from_phys(kernel_space().root) };
+    let kernel = unsafe { KernelPtr::<PageTable>::from_phys(kernel_space().root()) };
     for (word, used) in USED_ENTRIES.iter().enumerate() {
         let mut left = used.load(Ordering::Relaxed);
         while left != 0 {

@@ -57,11 +57,11 @@ static CORES: [PerCpu; MAX_CORES] = [const { PerCpu::new() }; MAX_CORES];
 pub fn this() -> &'static PerCpu {
     let block: u64;
     // SAFETY: `init` ran before anything that asks for the block, and entry code swaps GS back on each way in; so GS
-    // is the base of a block that starts with its own address, and blocks are statics.
+    // is the base of a block that starts with its own address, which never changes, and blocks are statics.
     unsafe {
         asm!(
             "mov {}, gs:[{}]", out(reg) block, const offset_of!(PerCpu, this),
-            options(pure, readonly, nostack, preserves_flags),
+            options(pure, nomem, nostack, preserves_flags),
         );
         &*core::ptr::with_exposed_provenance(block as usize)
     }

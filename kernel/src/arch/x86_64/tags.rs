@@ -8,7 +8,7 @@
 
 use core::cell::Cell;
 
-use crate::addr::PhysAddr;
+use crate::addr::{PhysAddr, phys_offset};
 
 /// Bits of CR3 that hold the tag.
 const TAG_MASK: u64 = 0xfff;
@@ -16,13 +16,43 @@ const TAG_MASK: u64 = 0xfff;
 const KEEP: u64 = 1 << 63;
 const TAGS: usize = TAG_MASK as usize + 1;
 
-/// A root table and the number of the address space, 0 for the kernel's own.
+/// The kernel address of a root table, a page, with the number of the address space in its low bits.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct AddressSpace {
+pub struct AddressSpace(pub u64);
+
+impl AddressSpace {
+    /// No table at all: the value before any are loaded.
+    pub const NONE: AddressSpace = AddressSpace(0);
+
+    /// The PML4 at `root`, a page, and its ASID, 1..4096, or 0 for the kernel's own tables.
+    #[inline]
+    pub fn new(root: PhysAddr, asid: u16) -> Self {
+        AddressSpace(root.to_virt() & !TAG_MASK | u64::from(asid) & TAG_MASK)
+    }
+
+    /// The kernel address of the PML4.
+    #[inline(always)]
+    pub fn table(self) -> u64 {
+        self.0 & !TAG_MASK
+    }
+
     /// The PML4.
-    pub root: PhysAddr,
-    /// Its ASID, 1..4096, or 0.
-    pub asid: u16,
+    #[inline]
+    pub fn root(self) -> PhysAddr {
+        PhysAddr(self.table().wrapping_sub(phys_offset()))
+    }
+
+    /// As CR3 takes it, with its number as tag.
+    #[inline]
+    fn tagged(self) -> u64 {
+        self.0.wrapping_sub(phys_offset())
+    }
+
+    /// The ASID, or 0.
+    #[inline]
+    pub fn asid(self) -> u16 {
+        (self.0 & TAG_MASK) as u16
+    }
 }
 
 /// How a change in an address space is made known to the processor.
@@ -37,10 +67,8 @@ pub enum Invalidation {
 
 /// What one core's TLB may hold.
 pub struct Tags {
-    /// CR3 without the bit that keeps entries.
-    loaded: Cell<u64>,
-    /// Number of the address space in use.
-    asid: Cell<u16>,
+    /// The address space in use.
+    loaded: Cell<AddressSpace>,
     enabled: Cell<bool>,
     stale: [Cell<u64>; TAGS / 64],
 }
@@ -49,8 +77,7 @@ impl Tags {
     /// Nothing is loaded.
     pub const fn new() -> Self {
         Tags {
-            loaded: Cell::new(0),
-            asid: Cell::new(0),
+            loaded: Cell::new(AddressSpace::NONE),
             enabled: Cell::new(false),
             stale: [const { Cell::new(0) }; TAGS / 64],
         }
@@ -61,37 +88,36 @@ impl Tags {
         self.enabled.set(true);
     }
 
-    /// The value to write to CR3 to use this address space; None if it is in use.
+    /// The address space in use.
     #[inline]
-    pub fn switch(&self, space: AddressSpace) -> Option<u64> {
-        let tag = if self.enabled.get() { u64::from(space.asid) & TAG_MASK } else { 0 };
-        let value = space.root.0 | tag;
-        self.asid.set(space.asid);
-        if self.loaded.replace(value) == value {
-            return None;
-        }
-        let keep = self.enabled.get() && !self.take_stale(tag);
-        Some(if keep { value | KEEP } else { value })
+    pub fn loaded(&self) -> AddressSpace {
+        self.loaded.get()
     }
 
-    /// The number of the address space in use.
+    /// The value to write to CR3 to use this address space, which is not in use.
     #[inline]
-    pub fn asid(&self) -> u16 {
-        self.asid.get()
+    pub fn switch(&self, space: AddressSpace) -> u64 {
+        self.loaded.set(space);
+        if !self.enabled.get() {
+            return space.root().0;
+        }
+        if self.take_stale(u64::from(space.asid())) { space.tagged() } else { space.tagged() | KEEP }
     }
 
     /// The value of CR3 that drops everything known of the address space in use.
     pub fn reload(&self) -> u64 {
-        self.loaded.get()
+        let space = self.loaded.get();
+        if self.enabled.get() { space.tagged() } else { space.root().0 }
     }
 
-    /// Something was unmapped in the address space of this number.
+    /// Something was unmapped in the address space of this number. Where it is not in use that costs nothing now.
     #[inline]
     pub fn changed(&self, asid: u16) -> Invalidation {
-        let tag = u64::from(asid) & TAG_MASK;
-        if !self.enabled.get() || self.loaded.get() & TAG_MASK == tag {
+        if self.loaded.get().asid() == asid {
             return Invalidation::Now;
         }
+        let tag = u64::from(asid) & TAG_MASK;
+        // Without tags nothing of it was kept when it was left, and the bits mean nothing.
         if let Some(word) = self.stale.get(tag as usize / 64) {
             word.set(word.get() | 1 << (tag % 64));
         }

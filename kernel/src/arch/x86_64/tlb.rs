@@ -2,7 +2,6 @@
 use core::arch::asm;
 
 use sel_abi::Register;
-use x86_64::registers::segmentation::{FS, GS, Segment64};
 
 use super::cpu::{self, Features};
 use super::percpu;
@@ -10,19 +9,31 @@ use super::{msr, paging};
 use crate::arch::Context;
 use crate::arch::tags::{AddressSpace, Invalidation};
 
+/// The address space in use.
+#[inline]
+pub fn address_space() -> AddressSpace {
+    percpu::this().tags.loaded()
+}
+
 /// Switches to another address space, if it is not the one in use.
 #[inline]
 pub fn set_address_space(space: AddressSpace) {
-    if let Some(value) = percpu::this().tags.switch(space) {
-        load_root(value);
+    if address_space() != space {
+        load_address_space(space);
     }
+}
+
+/// Loads the root of an address space that is not in use.
+#[inline]
+pub fn load_address_space(space: AddressSpace) {
+    load_root(percpu::this().tags.switch(space));
 }
 
 /// An address space is no longer one: if it is in use, the kernel's own takes its place, and nothing of it stays in the
 /// TLB.
 pub fn forget_address_space(asid: u16) {
     let tags = &percpu::this().tags;
-    if tags.asid() == asid {
+    if tags.loaded().asid() == asid {
         set_address_space(paging::kernel_space());
     }
     // It is not in use now. Without tags nothing of it was kept when it was left.
@@ -32,7 +43,8 @@ pub fn forget_address_space(asid: u16) {
 /// As [`forget_address_space`] for all 512 of a pool, of which `first` is the first number.
 pub fn forget_pool(first: u16) {
     let tags = &percpu::this().tags;
-    if tags.asid() & !511 == first && tags.asid() != 0 {
+    let asid = tags.loaded().asid();
+    if asid & !511 == first && asid != 0 {
         set_address_space(paging::kernel_space());
     }
     tags.forget_pool(first);
@@ -77,38 +89,64 @@ fn load_root(root: u64) {
 /// thread are up to date.
 #[inline]
 pub fn save_bases(context: &Context) {
-    if !cpu::has(Features::FSGSBASE) {
-        return;
+    if cpu::has(Features::FSGSBASE) {
+        read_bases(context);
     }
-    context.set(Register::FsBase, FS::read_base().as_u64());
-    // SAFETY: interrupts are off and no code between the swaps uses GS; an NMI does not use it either.
-    let user_gs = unsafe {
-        GS::swap();
-        let base = GS::read_base();
-        GS::swap();
-        base
-    };
-    context.set(Register::GsBase, user_gs.as_u64());
 }
 
 /// Loads the FS and GS bases of the thread that runs next.
 #[inline]
 pub fn load_bases(context: &Context) {
-    let (fs, gs) = (context.get(Register::FsBase), context.get(Register::GsBase));
     if cpu::has(Features::FSGSBASE) {
-        let [fs, gs] = [fs, gs].map(x86_64::VirtAddr::new_truncate);
-        // SAFETY: the kernel does not use FS; GS as for `save_bases`.
-        unsafe {
-            FS::write_base(fs);
-            GS::swap();
-            GS::write_base(gs);
-            GS::swap();
-        }
+        write_bases(context);
     } else {
-        // SAFETY: every processor with long mode has the registers, and the values are canonical, see `Context::replace`.
-        unsafe {
-            msr::write(msr::FS_BASE, fs);
-            msr::write(msr::KERNEL_GS_BASE, gs);
-        }
+        write_bases_slowly(context);
+    }
+}
+
+/// Saves the FS and GS bases of the thread that ran, and loads those of the one that runs next.
+#[inline]
+pub fn switch_bases(from: &Context, to: &Context) {
+    if cpu::has(Features::FSGSBASE) {
+        read_bases(from);
+        write_bases(to);
+    } else {
+        write_bases_slowly(to);
+    }
+}
+
+#[inline]
+fn read_bases(context: &Context) {
+    let (fs, gs): (u64, u64);
+    // SAFETY: 1. The processor has FSGSBASE, see the callers. 2. Interrupts are off and no code between the swaps uses GS;
+    // an NMI does not use it either.
+    unsafe {
+        asm!(
+            "rdfsbase {fs}", "swapgs", "rdgsbase {gs}", "swapgs",
+            fs = out(reg) fs, gs = out(reg) gs, options(nomem, nostack, preserves_flags),
+        );
+    }
+    context.set(Register::FsBase, fs);
+    context.set(Register::GsBase, gs);
+}
+
+#[inline]
+fn write_bases(context: &Context) {
+    let (fs, gs) = (context.get(Register::FsBase), context.get(Register::GsBase));
+    // SAFETY: as for `read_bases`; the kernel does not use FS, and the values are canonical, see `Context::replace`.
+    unsafe {
+        asm!(
+            "wrfsbase {fs}", "swapgs", "wrgsbase {gs}", "swapgs",
+            fs = in(reg) fs, gs = in(reg) gs, options(nomem, nostack, preserves_flags),
+        );
+    }
+}
+
+#[inline]
+fn write_bases_slowly(context: &Context) {
+    // SAFETY: every processor with long mode has the registers; the values are canonical, see `Context::replace`.
+    unsafe {
+        msr::write(msr::FS_BASE, context.get(Register::FsBase));
+        msr::write(msr::KERNEL_GS_BASE, context.get(Register::GsBase));
     }
 }

@@ -53,7 +53,10 @@ pub fn check(m: &Machine, found: &Found) {
         root.object.phys() == loaded
             && root.asid.is_some_and(|asid| m.k.asids.find(asid) == Some(root.object))
     });
-    assert!(loaded == arch::kernel_space().root || alive, "the processor uses an address space that is gone");
+    assert!(
+        loaded == arch::kernel_space().root() || alive,
+        "the processor uses an address space that is gone"
+    );
 }
 
 /// Pools are registered as long as they exist, and their entries name address spaces that know their number.

@@ -68,7 +68,7 @@ complaints! {
         s.slot(at).set_cap(Cap::Frame(FrameCap { mapping, ..frame }));
     };
     an_address_space_that_is_gone: "the processor uses an address space that is gone", |s| {
-        arch::set_address_space(arch::AddressSpace { root: s.nowhere::<PageTable>().phys(), asid: 9 });
+        arch::set_address_space(arch::AddressSpace::new(s.nowhere::<PageTable>().phys(), 9));
     };
     a_number_of_nobody: "belongs to an address space that is gone", |s| {
         first_pool(s).object.get().spaces()[77].set(Some(s.nowhere()));
