@@ -228,7 +228,7 @@ impl RawCap {
     #[inline(always)]
     fn has(self, tag: CapTag, small: u64) -> bool {
         let bits = small << TAG_BITS;
-        self.0 & (bits | (1 << TAG_BITS) - 1) == bits | tag.raw()
+        self.0 & (bits | ((1 << TAG_BITS) - 1)) == bits | tag.raw()
     }
 
     /// The capability if it is one to an endpoint, cheaper than [`RawCap::unpack`].

@@ -265,8 +265,8 @@ fn stacks_of_calls_are_the_same_both_ways() {
 fn an_endpoint_with_several_servers_is_served_fast_too() {
     let mut m = Machine::new();
     let endpoint = m.endpoint();
-    let servers: Vec<_> =
-        (0..3).map(|_| m.reply()).map(|reply| (m.passive_server(200, endpoint, reply), reply)).collect();
+    let replies = [m.reply(), m.reply(), m.reply()];
+    let servers = replies.map(|reply| (m.passive_server(200, endpoint, reply), reply));
     m.compared = Some(Taken::default());
     for (server, reply) in &servers {
         m.call_ipc(endpoint, msg(1, &[2]));
