@@ -10,7 +10,7 @@ use crate::error::LookupFailure;
 use crate::ipc::message;
 use crate::object::endpoint;
 use crate::object::sched_context;
-use crate::object::tcb::{self, SendMode, TcbPtr, ThreadState};
+use crate::object::tcb::{SendMode, TcbPtr, ThreadState};
 use crate::print;
 use crate::state::Kernel;
 
@@ -130,7 +130,7 @@ pub fn has_timeout_handler(thread: TcbPtr) -> bool {
 pub fn raise(k: &mut Kernel, thread: TcbPtr, fault: Fault) {
     let Some(endpoint) = handler(thread.fault_handler()) else {
         report_unhandled(thread, &fault);
-        tcb::set_state(k, thread, ThreadState::Inactive);
+        thread.state.set(ThreadState::Inactive);
         return;
     };
     let may_donate = thread.sched_context.get().is_some();
@@ -170,7 +170,7 @@ pub fn raise_timeout(k: &mut Kernel, thread: TcbPtr) {
 
 fn send(k: &mut Kernel, thread: TcbPtr, fault: Fault, handler: EndpointCap, may_donate: bool) {
     thread.fault.set(fault);
-    endpoint::send(k, thread, handler.object, SendMode::of(&handler, true), true, may_donate);
+    endpoint::send_fault(k, thread, handler.object, SendMode::of(&handler, true), may_donate);
 }
 
 /// Writes a fault message to the receiver; returns its message info.

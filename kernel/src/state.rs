@@ -102,8 +102,8 @@ pub struct Kernel {
     pub current_context: Option<KernelPtr<SchedContext>>,
     /// Per core: time of this kernel entry, in ticks.
     pub now: u64,
-    /// Per core: ticks used since they were last charged.
-    pub consumed: u64,
+    /// Per core: the time up to which the scheduling context that pays was charged.
+    pub charged: u64,
     /// Per core: what the scheduler has to do before the kernel is left.
     pub action: Action,
     /// Per core: the timer must be set again.
@@ -148,7 +148,7 @@ impl Kernel {
             current: None,
             current_context: None,
             now: 0,
-            consumed: 0,
+            charged: 0,
             action: Action::Continue,
             reprogram: false,
             fpu_owner: None,
@@ -216,6 +216,9 @@ impl Kernel {
             arch::fpu_enable(true);
             arch::fpu_save(&thread.fpu);
             self.fpu_owner = None;
+            if let Some(current) = self.current {
+                self.switch_fpu(current);
+            }
         }
     }
 

@@ -1,10 +1,11 @@
 //! Kernel entries: system calls, exceptions, interrupts (abi.md 2.1 to 2.4).
+use bitflags::bitflags;
 use sel_abi::registers::{CAP_REGISTER, NB_SEND_RECV_REGISTER, REPLY_REGISTER};
 use sel_abi::{CapRights, MessageInfo, Register, Syscall};
 
 use crate::addr::KernelPtr;
 use crate::arch;
-use crate::cap::{Cap, lookup};
+use crate::cap::{Cap, Slot, lookup};
 use crate::dump::NAME_BYTES;
 use crate::error::{LookupFailure, Preempted, Stop};
 use crate::fault::{self, Fault};
@@ -16,24 +17,75 @@ use crate::object::reply::Reply;
 use crate::object::tcb::{SendMode, TcbPtr, ThreadState};
 use crate::object::{endpoint, irq, notification, reply, tcb_invoke};
 use crate::print;
+use crate::sched::Action;
 use crate::state::Kernel;
 
-/// How the send phase of a system call goes.
-#[derive(Clone, Copy)]
-struct SendPhase {
-    is_call: bool,
-    blocking: bool,
-    may_donate: bool,
-    /// First of two phases: failures are not reported.
-    first_of_two: bool,
+bitflags! {
+    /// What a system call does: at most two phases, each in one of a few ways (abi.md 2.2, 2.3).
+    #[derive(Clone, Copy)]
+    struct Plan: u16 {
+        /// There is a send phase.
+        const SEND = 1 << 0;
+        /// The sender wants an answer.
+        const ANSWERED = 1 << 1;
+        /// The sender waits for a receiver, and failures are reported.
+        const SEND_BLOCKS = 1 << 2;
+        /// The receiver may get the sender's scheduling context.
+        const DONATES = 1 << 3;
+        /// The send phase is the first of two.
+        const FIRST = 1 << 4;
+        /// The first phase is for the capability that NBSendRecv names apart.
+        const SEND_APART = 1 << 5;
+        /// There is a receive phase.
+        const RECEIVE = 1 << 6;
+        /// The receiver waits for a message.
+        const RECEIVE_BLOCKS = 1 << 7;
+        /// The receiver brings a reply object along.
+        const WITH_REPLY = 1 << 8;
+        /// Yield.
+        const YIELD = 1 << 9;
+    }
 }
 
-const CALL: SendPhase = SendPhase { is_call: true, blocking: true, may_donate: true, first_of_two: false };
-const SEND: SendPhase = SendPhase { is_call: false, blocking: true, may_donate: false, first_of_two: false };
-const NB_SEND: SendPhase =
-    SendPhase { is_call: false, blocking: false, may_donate: false, first_of_two: false };
-const FIRST_PHASE: SendPhase =
-    SendPhase { is_call: false, blocking: false, may_donate: true, first_of_two: true };
+impl Plan {
+    const CALL: Plan = Plan::SEND.union(Plan::ANSWERED).union(Plan::SEND_BLOCKS).union(Plan::DONATES);
+    const FIRST_PHASE: Plan = Plan::SEND.union(Plan::DONATES).union(Plan::FIRST);
+    const WAIT: Plan = Plan::RECEIVE.union(Plan::RECEIVE_BLOCKS);
+    const RECV: Plan = Plan::WAIT.union(Plan::WITH_REPLY);
+
+    /// The plan of a system call that has one.
+    const fn of(call: Syscall) -> Option<Plan> {
+        Some(match call {
+            Syscall::Call => Plan::CALL,
+            Syscall::ReplyRecv => Plan::FIRST_PHASE.union(Plan::RECV),
+            Syscall::NbSendRecv => Plan::FIRST_PHASE.union(Plan::SEND_APART).union(Plan::RECV),
+            Syscall::NbSendWait => Plan::FIRST_PHASE.union(Plan::WAIT),
+            Syscall::Send => Plan::SEND.union(Plan::SEND_BLOCKS),
+            Syscall::NbSend => Plan::SEND,
+            Syscall::Recv => Plan::RECV,
+            Syscall::NbRecv => Plan::RECEIVE.union(Plan::WITH_REPLY),
+            Syscall::Wait => Plan::WAIT,
+            Syscall::NbWait => Plan::RECEIVE,
+            Syscall::Yield => Plan::YIELD,
+            _ => return None,
+        })
+    }
+}
+
+/// The plans by number: the first one is that of system call -1.
+const PLANS: [Plan; 11] = {
+    let mut plans = [Plan::empty(); 11];
+    let mut index = 0;
+    while index < plans.len() {
+        if let Some(call) = Syscall::from_raw(-1 - index as i64)
+            && let Some(plan) = Plan::of(call)
+        {
+            plans[index] = plan;
+        }
+        index += 1;
+    }
+    plans
+};
 
 /// A Call of the current thread; it passed `cptr` and `info`.
 #[inline(always)]
@@ -101,76 +153,76 @@ fn reply_recv_in_crowd(k: &mut Kernel, thread: TcbPtr, cptr: u64, info: MessageI
 /// A system call that no fast path takes.
 #[inline(never)]
 pub fn slow(k: &mut Kernel, thread: TcbPtr, number: i64) {
-    let call = Syscall::from_raw(number);
-    let number = number.cast_unsigned();
     k.update_time();
     if k.check_budget_or_restart() {
-        match call {
-            Some(call) => api_call(k, thread, call, number),
-            None => fault::raise(k, thread, Fault::UnknownSyscall { number }),
+        // -1 is the first.
+        match PLANS.get(!number as usize) {
+            Some(plan) => follow(k, thread, *plan),
+            None => unplanned(k, thread, number),
         }
     }
     k.finish();
 }
 
-fn api_call(k: &mut Kernel, thread: TcbPtr, call: Syscall, number: u64) {
-    let argument = |register: Register| thread.context.get(register);
-    let target = argument(CAP_REGISTER);
-    let outcome = match call {
-        Syscall::Call => send(k, thread, target, CALL),
-        Syscall::Send => send(k, thread, target, SEND),
-        Syscall::NbSend => send(k, thread, target, NB_SEND),
-        Syscall::Recv => receive(k, thread, target, true, true),
-        Syscall::NbRecv => receive(k, thread, target, false, true),
-        Syscall::Wait => receive(k, thread, target, true, false),
-        Syscall::NbWait => receive(k, thread, target, false, false),
-        Syscall::ReplyRecv => {
-            let to = argument(REPLY_REGISTER);
-            send(k, thread, to, FIRST_PHASE).and_then(|()| receive(k, thread, target, true, true))
+#[inline(always)]
+fn follow(k: &mut Kernel, thread: TcbPtr, plan: Plan) {
+    let mut cptr = thread.context.get(CAP_REGISTER);
+    if plan.contains(Plan::SEND) {
+        if plan.contains(Plan::FIRST) {
+            let apart = plan.contains(Plan::SEND_APART);
+            cptr = thread.context.get(if apart { NB_SEND_RECV_REGISTER } else { REPLY_REGISTER });
         }
-        Syscall::NbSendRecv => {
-            let to = argument(NB_SEND_RECV_REGISTER);
-            send(k, thread, to, FIRST_PHASE).and_then(|()| receive(k, thread, target, true, true))
+        if send(k, thread, cptr, plan) == Err(Preempted) {
+            return preempted(k);
         }
-        Syscall::NbSendWait => {
-            let to = argument(REPLY_REGISTER);
-            send(k, thread, to, FIRST_PHASE).and_then(|()| receive(k, thread, target, true, false))
+        cptr = thread.context.get(CAP_REGISTER);
+    }
+    if plan.contains(Plan::RECEIVE) {
+        // The first phase may have stopped the thread.
+        if thread.is_runnable()
+            && let Err((address, failure)) = receive(k, thread, cptr, plan)
+        {
+            fault::raise(k, thread, Fault::Cap { address, receiving: true, failure });
         }
-        Syscall::Yield => {
-            k.yield_now();
-            k.reschedule();
-            Ok(())
-        }
-        Syscall::SetTlsBase if k.config.set_tls_base => {
-            // A non-canonical base is ignored.
-            if arch::context::canonical_or_zero(target) == target {
-                tcb_invoke::set_base(k, thread, Register::FsBase, target);
-            }
-            Ok(())
-        }
-        _ => {
-            fault::raise(k, thread, Fault::UnknownSyscall { number });
-            Ok(())
-        }
-    };
-    if outcome == Err(Preempted) {
-        while let Some(vector) = arch::take_interrupt() {
-            deliver_interrupt(k, vector);
-        }
-        // The budget may be what ran out.
-        let _ = k.check_budget_or_restart();
-        k.reschedule();
+    } else if plan.contains(Plan::YIELD) {
+        k.yield_now();
     }
 }
 
+/// A system call of a preempted thread is executed again.
+#[cold]
+#[inline(never)]
+fn preempted(k: &mut Kernel) {
+    while let Some(vector) = arch::take_interrupt() {
+        deliver_interrupt(k, vector);
+    }
+    // The budget may be what ran out.
+    let _ = k.check_budget_or_restart();
+    k.reschedule();
+}
+
+/// A number that is no system call, or the one that depends on the configuration.
+#[cold]
+#[inline(never)]
+fn unplanned(k: &mut Kernel, thread: TcbPtr, number: i64) {
+    if k.config.set_tls_base && Syscall::from_raw(number) == Some(Syscall::SetTlsBase) {
+        let base = thread.context.get(CAP_REGISTER);
+        // A non-canonical base is ignored.
+        if arch::context::canonical_or_zero(base) == base {
+            tcb_invoke::set_base(k, thread, Register::FsBase, base);
+        }
+        return;
+    }
+    fault::raise(k, thread, Fault::UnknownSyscall { number: number.cast_unsigned() });
+}
+
 /// The send phase. Preempted: the thread's state is Restart, and the whole call is executed again.
-fn send(k: &mut Kernel, thread: TcbPtr, cptr: u64, phase: SendPhase) -> Result<(), Preempted> {
+#[inline(always)]
+fn send(k: &mut Kernel, thread: TcbPtr, cptr: u64, plan: Plan) -> Result<(), Preempted> {
     let slot = match lookup::thread_slot(&thread, cptr) {
         Ok(slot) => slot,
         Err(failure) => {
-            if phase.blocking {
-                fault::raise(k, thread, Fault::Cap { address: cptr, receiving: false, failure });
-            }
+            send_failed(k, thread, plan, (cptr, failure));
             return Ok(());
         }
     };
@@ -181,46 +233,66 @@ fn send(k: &mut Kernel, thread: TcbPtr, cptr: u64, phase: SendPhase) -> Result<(
     {
         match transfer::extra_caps(thread, buffer, offered) {
             Ok(slots) => extra = slots,
-            Err((address, failure)) => {
-                if phase.blocking {
-                    fault::raise(k, thread, Fault::Cap { address, receiving: false, failure });
-                }
+            Err(failed) => {
+                send_failed(k, thread, plan, failed);
                 return Ok(());
             }
         }
     }
-    let cap = slot.cap();
-    match cap {
-        Cap::Endpoint(to) if to.rights.contains(CapRights::WRITE) => {
-            let mode = SendMode::of(&to, phase.is_call);
-            endpoint::send(k, thread, to.object, mode, phase.blocking, phase.may_donate);
-            return Ok(());
-        }
-        Cap::Notification(to) if to.rights.contains(CapRights::WRITE) => {
-            notification::signal(k, to.object, to.badge);
-            answer_empty(thread, phase);
-            return Ok(());
-        }
-        Cap::Reply(to) => {
-            reply::send(k, thread, &to);
-            answer_empty(thread, phase);
-            return Ok(());
-        }
-        _ => {}
+    if let Some(to) = slot.endpoint()
+        && to.rights.contains(CapRights::WRITE)
+    {
+        let mode = SendMode::of(&to, plan.contains(Plan::ANSWERED));
+        let (blocking, donates) = (plan.contains(Plan::SEND_BLOCKS), plan.contains(Plan::DONATES));
+        endpoint::send_message(k, thread, to.object, mode, blocking, donates);
+        Ok(())
+    } else if let Some(to) = slot.notification()
+        && to.rights.contains(CapRights::WRITE)
+    {
+        notification::signal(k, to.object, to.badge);
+        answer_empty(thread, plan);
+        Ok(())
+    } else if let Some(to) = slot.reply() {
+        reply::send(k, thread, &to);
+        answer_empty(thread, plan);
+        Ok(())
+    } else {
+        invoke_object(k, thread, slot, &extra, plan)
     }
+}
+
+/// A capability of the send phase cannot be found.
+#[cold]
+#[inline(never)]
+fn send_failed(k: &mut Kernel, thread: TcbPtr, plan: Plan, (address, failure): (u64, LookupFailure)) {
+    if plan.contains(Plan::SEND_BLOCKS) {
+        fault::raise(k, thread, Fault::Cap { address, receiving: false, failure });
+    }
+}
+
+/// The send phase of a capability of the kernel itself.
+#[inline(never)]
+fn invoke_object(
+    k: &mut Kernel,
+    thread: TcbPtr,
+    slot: KernelPtr<Slot>,
+    extra: &[Option<KernelPtr<Slot>>; sel_abi::MSG_MAX_EXTRA_CAPS],
+    plan: Plan,
+) -> Result<(), Preempted> {
     // While an invocation is performed the thread would execute it again if it were stopped.
     thread.state.set(ThreadState::Restart);
-    let call = Invocation::new(k, thread, slot, extra);
-    let outcome = invoke::invoke(k, cap, &call, phase.first_of_two);
+    let call = Invocation::new(k, thread, slot, *extra);
+    let answered = plan.contains(Plan::ANSWERED);
+    let outcome = invoke::invoke(k, slot.cap(), &call, plan.contains(Plan::FIRST));
     match outcome {
         Err(Stop::Preempted) => return Err(Preempted),
-        Err(Stop::Error(error)) if phase.is_call => invoke::reply_error(thread, error),
+        Err(Stop::Error(error)) if answered => invoke::reply_error(thread, error),
         Err(Stop::Error(_)) => {}
         Ok(done) => {
             if thread.state.get() != ThreadState::Restart {
                 return Ok(());
             }
-            if phase.is_call {
+            if answered {
                 invoke::reply(thread, done);
             }
         }
@@ -233,64 +305,40 @@ fn send(k: &mut Kernel, thread: TcbPtr, cptr: u64, phase: SendPhase) -> Result<(
 }
 
 /// A Call that nobody will answer, of a notification or reply object, is done: an empty success (abi.md 9.1).
-fn answer_empty(thread: TcbPtr, phase: SendPhase) {
-    if phase.is_call && thread.is_runnable() {
+#[inline(always)]
+fn answer_empty(thread: TcbPtr, plan: Plan) {
+    if plan.contains(Plan::ANSWERED) && thread.is_runnable() {
         invoke::reply(thread, invoke::Done::Nothing);
     }
 }
 
 /// The receive phase (abi.md 2.3).
-fn receive(
-    k: &mut Kernel,
-    thread: TcbPtr,
-    cptr: u64,
-    blocking: bool,
-    with_reply: bool,
-) -> Result<(), Preempted> {
-    if !thread.is_runnable() {
-        // The first phase stopped the thread.
-        return Ok(());
-    }
-    if let Err((address, failure)) = try_receive(k, thread, cptr, blocking, with_reply) {
-        fault::raise(k, thread, Fault::Cap { address, receiving: true, failure });
-    }
-    Ok(())
-}
-
-fn try_receive(
-    k: &mut Kernel,
-    thread: TcbPtr,
-    cptr: u64,
-    blocking: bool,
-    with_reply: bool,
-) -> Result<(), (u64, LookupFailure)> {
+#[inline(always)]
+fn receive(k: &mut Kernel, thread: TcbPtr, cptr: u64, plan: Plan) -> Result<(), (u64, LookupFailure)> {
     const MISSING: LookupFailure = LookupFailure::MissingCapability { bits_left: 0 };
+    let blocking = plan.contains(Plan::RECEIVE_BLOCKS);
     let slot = lookup::thread_slot(&thread, cptr).map_err(|failure| (cptr, failure))?;
-    match slot.cap() {
-        Cap::Endpoint(from) if from.rights.contains(CapRights::READ) => {
-            let reply = if with_reply { Some(find_reply(thread)?) } else { None };
-            endpoint::receive(k, thread, from.object, reply, blocking);
-            Ok(())
-        }
-        Cap::Notification(from) if from.rights.contains(CapRights::READ) => {
-            let bound = from.object.bound_thread.get();
-            if bound.is_some_and(|bound| bound != thread) {
-                return Err((cptr, MISSING));
-            }
-            notification::wait(k, thread, from.object, blocking);
-            Ok(())
-        }
-        _ => Err((cptr, MISSING)),
+    if let Some(from) = slot.readable_endpoint() {
+        let reply = if plan.contains(Plan::WITH_REPLY) { Some(find_reply(thread)?) } else { None };
+        endpoint::receive(k, thread, from.object, reply, blocking);
+        Ok(())
+    } else if let Some(from) = slot.notification()
+        && from.rights.contains(CapRights::READ)
+        && from.object.bound_thread.get().is_none_or(|bound| bound == thread)
+    {
+        notification::wait(k, thread, from.object, blocking);
+        Ok(())
+    } else {
+        Err((cptr, MISSING))
     }
 }
 
+#[inline(always)]
 fn find_reply(thread: TcbPtr) -> Result<KernelPtr<Reply>, (u64, LookupFailure)> {
     let cptr = thread.context.get(REPLY_REGISTER);
     let slot = lookup::thread_slot(&thread, cptr).map_err(|failure| (cptr, failure))?;
-    match slot.cap() {
-        Cap::Reply(reply) => Ok(reply.object),
-        _ => Err((cptr, LookupFailure::MissingCapability { bits_left: 0 })),
-    }
+    let reply = slot.reply().ok_or((cptr, LookupFailure::MissingCapability { bits_left: 0 }))?;
+    Ok(reply.object)
 }
 
 /// Debug calls; true if the call was one that exists.
@@ -416,7 +464,29 @@ fn deliver_interrupt(k: &mut Kernel, vector: u8) {
 
 impl Kernel {
     /// Ends a kernel entry: decides who runs, idles while nobody can, and prepares the return to user mode.
+    #[inline(always)]
     pub fn finish(&mut self) {
+        if self.nothing_changed() {
+            return self.latency.end_of_stretch();
+        }
+        self.leave_changed();
+    }
+
+    /// The current thread goes on as if it had not entered the kernel.
+    #[inline(always)]
+    fn nothing_changed(&self) -> bool {
+        let Some(current) = self.current else { return false };
+        self.action == Action::Continue
+            && !self.reprogram
+            && current.state.get() == ThreadState::Running
+            && current.sched_context.get() == self.current_context
+            && self.current_context.is_some()
+            && !self.has_to_awaken()
+            && !self.domain_used_up()
+    }
+
+    #[inline(never)]
+    fn leave_changed(&mut self) {
         self.schedule();
         while self.current.is_none() {
             self.latency.end_of_stretch();

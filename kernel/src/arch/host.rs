@@ -108,7 +108,7 @@ pub fn tsc_hz() -> u64 {
 }
 
 /// Records the deadline.
-pub fn set_timer(deadline: u64) {
+pub fn set_timer(_now: u64, deadline: u64) {
     TIMER.set(deadline);
 }
 

@@ -159,7 +159,7 @@ pub fn create(k: &mut Kernel, env: &mut BootEnv) -> Result<(), BootError> {
     k.labels = LabelTable::of(k.config.labels);
     k.domain_schedule.init();
     k.update_time();
-    k.consumed = 0;
+    k.charged = k.now;
     let image = image::parse(env.root_image).map_err(BootError::Image)?;
     let mut report = BootReport {
         ram_bytes: env.ram_bytes,

@@ -193,17 +193,7 @@ impl RawCap {
                     size_bits: self.small(0, 6) as u8,
                 }),
                 CapTag::SchedControl => Cap::SchedControl { core: self.1 as u32 },
-                CapTag::Frame => Cap::Frame(FrameCap {
-                    base: self.address(),
-                    size: match self.small(0, 2) {
-                        0 => FrameSize::Small,
-                        1 => FrameSize::Large,
-                        _ => FrameSize::Huge,
-                    },
-                    rights: CapRights::from_bits_truncate(self.small(2, 2)),
-                    device: self.small(4, 1) != 0,
-                    mapping: unpack_mapping(self.1),
-                }),
+                CapTag::Frame => Cap::Frame(self.unpack_frame()),
                 CapTag::PageTable => self.unpack_table(TableLevel::PageTable),
                 CapTag::PageDirectory => self.unpack_table(TableLevel::PageDirectory),
                 CapTag::Pdpt => self.unpack_table(TableLevel::Pdpt),
@@ -329,6 +319,26 @@ impl RawCap {
         let rights = CapRights::from_bits_truncate(self.small(0, 4));
         // SAFETY: the caller's promise.
         EndpointCap { object: unsafe { self.object() }, badge: self.1, rights }
+    }
+
+    fn unpack_frame(self) -> FrameCap {
+        FrameCap {
+            base: self.address(),
+            size: match self.small(0, 2) {
+                0 => FrameSize::Small,
+                1 => FrameSize::Large,
+                _ => FrameSize::Huge,
+            },
+            rights: CapRights::from_bits_truncate(self.small(2, 2)),
+            device: self.small(4, 1) != 0,
+            mapping: unpack_mapping(self.1),
+        }
+    }
+
+    /// The capability if it is one to a frame, cheaper than [`RawCap::unpack`].
+    #[inline]
+    pub fn frame(self) -> Option<FrameCap> {
+        self.has_tag(CapTag::Frame).then(|| self.unpack_frame())
     }
 
     /// # Safety

@@ -1,7 +1,7 @@
 //! A capability slot: 32 bytes, the only place where a capability lives.
 use core::cell::Cell;
 
-use super::{CNodeCap, Cap, EndpointCap, NotificationCap, Pml4Cap, RawCap, ReplyCap};
+use super::{CNodeCap, Cap, EndpointCap, FrameCap, NotificationCap, Pml4Cap, RawCap, ReplyCap};
 use crate::addr::{KernelPtr, PhysAddr};
 use crate::arch::AddressSpace;
 
@@ -70,6 +70,12 @@ impl Slot {
     pub fn flat_slot(&self, cptr: u64) -> Option<KernelPtr<Slot>> {
         // SAFETY: as for `cap`.
         unsafe { self.raw.get().flat_slot(cptr) }
+    }
+
+    /// The capability, if it is one to a frame.
+    #[inline]
+    pub fn frame(&self) -> Option<FrameCap> {
+        self.raw.get().frame()
     }
 
     /// The capability, if it is one to a notification.

@@ -7,9 +7,10 @@
 //! nothing to decide about time.
 #![deny(unsafe_code)]
 
-use sel_abi::registers::{CAP_REGISTER, INFO_REGISTER, MESSAGE_REGISTERS, REPLY_REGISTER};
-use sel_abi::{FAST_MESSAGE_REGISTERS, MessageInfo};
+use sel_abi::MessageInfo;
+use sel_abi::registers::REPLY_REGISTER;
 
+use super::transfer;
 use crate::addr::KernelPtr;
 use crate::arch;
 use crate::cap::EndpointCap;
@@ -21,31 +22,6 @@ use crate::object::sched_context::SchedContext;
 use crate::object::tcb::{Tcb, TcbPtr, ThreadState};
 use crate::sched::Action;
 use crate::state::Kernel;
-
-/// Length and number of capabilities of a message info word.
-const SIZE_BITS: u64 = 0x1ff;
-/// Which capabilities arrived as badges: none.
-const UNWRAPPED_BITS: u64 = 0xe00;
-
-/// The message travels in registers, without capabilities.
-#[inline(always)]
-fn is_short(info: MessageInfo) -> bool {
-    info.0 & SIZE_BITS <= FAST_MESSAGE_REGISTERS as u64
-}
-
-/// Copies a message that fits into registers.
-#[inline(always)]
-fn copy_registers(from: &Tcb, to: &Tcb, info: MessageInfo, badge: u64) {
-    let length = (info.0 & SIZE_BITS) as usize;
-    for (index, register) in MESSAGE_REGISTERS.into_iter().enumerate() {
-        if index >= length {
-            break;
-        }
-        to.context.set(register, from.context.get(register));
-    }
-    to.context.set(INFO_REGISTER, info.0 & !UNWRAPPED_BITS);
-    to.context.set(CAP_REGISTER, badge);
-}
 
 impl Kernel {
     /// A woken thread that takes over from one that stops waiting would run next.
@@ -101,7 +77,7 @@ pub fn short_call(
     info: MessageInfo,
     crowd: bool,
 ) -> Result<ShortCall, Refusal> {
-    if !is_short(info) {
+    if !transfer::is_short(info) {
         return Err(Refusal::Other);
     }
     let slot = sender.cspace().flat_slot(cptr).ok_or(Refusal::Other)?;
@@ -129,7 +105,7 @@ impl ShortCall {
         } else {
             cap.object.queue.remove_only(receiver);
         }
-        copy_registers(&sender, &receiver, info, cap.badge);
+        transfer::short(&sender, &receiver, info, cap.badge);
         receiver.state.set(ThreadState::Running);
         sender.state.set(ThreadState::BlockedOnReply { reply });
         reply.push_lent(sender, context, receiver);
@@ -161,7 +137,7 @@ pub fn short_reply_recv(
     info: MessageInfo,
     crowd: bool,
 ) -> Result<ShortReplyRecv, Refusal> {
-    if !is_short(info) {
+    if !transfer::is_short(info) {
         return Err(Refusal::Other);
     }
     let cspace = server.cspace();
@@ -198,7 +174,7 @@ impl ShortReplyRecv {
     #[inline(always)]
     pub fn perform(self, k: &mut Kernel, crowd: bool) {
         let ShortReplyRecv { server, info, endpoint, reply, caller, context } = self;
-        copy_registers(&server, &caller, info, 0);
+        transfer::short(&server, &caller, info, 0);
         reply.pop_lent(context, server, caller);
         caller.state.set(ThreadState::Running);
         server.state.set(ThreadState::BlockedOnReceive { endpoint, reply: Some(reply) });

@@ -1,18 +1,55 @@
 //! Moving a message from one thread to another (abi.md 2.8).
 use sel_abi::message::{IPC_BUFFER_CAPS_WORD, IPC_BUFFER_MSG_WORD, IPC_BUFFER_RECEIVE_WORD};
-use sel_abi::registers::MESSAGE_REGISTERS;
-use sel_abi::{FAST_MESSAGE_REGISTERS, MSG_MAX_EXTRA_CAPS, MessageInfo, Register};
+use sel_abi::registers::{CAP_REGISTER, INFO_REGISTER, MESSAGE_REGISTERS};
+use sel_abi::{FAST_MESSAGE_REGISTERS, MSG_MAX_EXTRA_CAPS, MessageInfo};
 
 use super::message::{self, Buffer};
 use crate::addr::KernelPtr;
 use crate::cap::{Cap, Slot, derive, lookup};
 use crate::object::endpoint::Endpoint;
-use crate::object::tcb::{self, TcbPtr};
+use crate::object::tcb::{Tcb, TcbPtr};
+
+/// Length and number of capabilities of a message info word.
+const SIZE_BITS: u64 = 0x1ff;
+/// Which capabilities arrived as badges.
+const UNWRAPPED_BITS: u64 = 0xe00;
+
+/// The message travels in registers, without capabilities.
+#[inline(always)]
+pub fn is_short(info: MessageInfo) -> bool {
+    info.0 & SIZE_BITS <= FAST_MESSAGE_REGISTERS as u64
+}
+
+/// Copies a message that [`is_short`], with its badge.
+#[inline(always)]
+pub fn short(from: &Tcb, to: &Tcb, info: MessageInfo, badge: u64) {
+    let length = (info.0 & SIZE_BITS) as usize;
+    for (index, register) in MESSAGE_REGISTERS.into_iter().enumerate() {
+        if index >= length {
+            break;
+        }
+        to.context.set(register, from.context.get(register));
+    }
+    to.context.set(INFO_REGISTER, info.0 & !UNWRAPPED_BITS);
+    to.context.set(CAP_REGISTER, badge);
+}
 
 /// Copies the message of `from` to `to`: words, capabilities if `can_grant`, badge, and the new message info.
 ///
 /// `endpoint` is the endpoint that the message goes through; capabilities to it arrive as badges.
+#[inline(always)]
 pub fn message(from: TcbPtr, endpoint: Option<KernelPtr<Endpoint>>, badge: u64, can_grant: bool, to: TcbPtr) {
+    let info = message::info(&from);
+    if is_short(info) {
+        short(&from, &to, info, badge);
+    } else {
+        long(from, endpoint, badge, can_grant, to);
+    }
+}
+
+/// A message in buffers, or with capabilities.
+#[inline(never)]
+fn long(from: TcbPtr, endpoint: Option<KernelPtr<Endpoint>>, badge: u64, can_grant: bool, to: TcbPtr) {
     let info = message::info(&from);
     let mut length = info.length();
     for register in MESSAGE_REGISTERS.into_iter().take(length) {
@@ -24,8 +61,9 @@ pub fn message(from: TcbPtr, endpoint: Option<KernelPtr<Endpoint>>, badge: u64, 
     if length > FAST_MESSAGE_REGISTERS || wants_caps {
         match (from.ipc_buffer(false), to.ipc_buffer(true)) {
             (Some(source), Some(target)) => {
-                for index in FAST_MESSAGE_REGISTERS..length {
-                    target[IPC_BUFFER_MSG_WORD + index].set(source[IPC_BUFFER_MSG_WORD + index].get());
+                let words = IPC_BUFFER_MSG_WORD + FAST_MESSAGE_REGISTERS..IPC_BUFFER_MSG_WORD + length;
+                if let (Some(source), Some(target)) = (source.get(words.clone()), target.get(words)) {
+                    target.iter().zip(source).for_each(|(target, source)| target.set(source.get()));
                 }
                 if wants_caps {
                     (caps, unwrapped) = transfer_caps(from, source, info.extra_caps(), endpoint, to, target);
@@ -34,8 +72,8 @@ pub fn message(from: TcbPtr, endpoint: Option<KernelPtr<Endpoint>>, badge: u64, 
             _ => length = length.min(FAST_MESSAGE_REGISTERS),
         }
     }
-    to.context.set(Register::Rsi, MessageInfo::new(info.label(), unwrapped, caps, length).0);
-    tcb::set_badge(to, badge);
+    to.context.set(INFO_REGISTER, MessageInfo::new(info.label(), unwrapped, caps, length).0);
+    to.context.set(CAP_REGISTER, badge);
 }
 
 /// Slots of the extra capabilities that a thread offers; None if one cannot be found.

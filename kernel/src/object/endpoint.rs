@@ -57,8 +57,9 @@ impl Endpoint {
     }
 }
 
-/// Sends the message of `sender`, or its fault. Without a receiver the sender waits (`blocking`) or nothing happens.
-pub fn send(
+/// Sends the message of `sender`. Without a receiver the sender waits (`blocking`) or nothing happens.
+#[inline(always)]
+pub fn send_message(
     k: &mut Kernel,
     sender: TcbPtr,
     endpoint: KernelPtr<Endpoint>,
@@ -66,19 +67,48 @@ pub fn send(
     blocking: bool,
     may_donate: bool,
 ) {
+    debug_assert!(sender.fault.get() == Fault::None, "a thread that calls the kernel has no fault");
+    send(k, sender, endpoint, mode, blocking, may_donate, |receiver| {
+        transfer::message(sender, Some(endpoint), mode.badge, mode.can_grant, receiver);
+    });
+}
+
+/// Sends the fault of `sender`, which waits until it is received and answered.
+pub fn send_fault(
+    k: &mut Kernel,
+    sender: TcbPtr,
+    endpoint: KernelPtr<Endpoint>,
+    mode: SendMode,
+    may_donate: bool,
+) {
+    send(k, sender, endpoint, mode, true, may_donate, |receiver| {
+        deliver(sender, &mode, endpoint, receiver);
+    });
+}
+
+#[inline(always)]
+fn send(
+    k: &mut Kernel,
+    sender: TcbPtr,
+    endpoint: KernelPtr<Endpoint>,
+    mode: SendMode,
+    blocking: bool,
+    may_donate: bool,
+    deliver: impl FnOnce(TcbPtr),
+) {
     let Some((receiver, reply)) = endpoint.first_receiver() else {
         if blocking {
-            tcb::set_state(k, sender, ThreadState::BlockedOnSend { endpoint, send: mode });
+            sender.state.set(ThreadState::BlockedOnSend { endpoint, send: mode });
             enqueue_sender(k, endpoint, sender, mode.badge);
         }
         return;
     };
     endpoint.queue.remove(receiver);
-    deliver(sender, &mode, endpoint, receiver);
+    deliver(receiver);
     if let Some(reply) = reply {
         reply.thread.set(None);
     }
-    tcb::set_state(k, receiver, ThreadState::Running);
+    receiver.state.set(ThreadState::Running);
     if mode.is_call {
         answerable(k, sender, receiver, reply, &mode, may_donate);
     } else if may_donate
@@ -92,6 +122,7 @@ pub fn send(
 }
 
 /// The sender of a call or fault waits for the answer, or stops if there can be none.
+#[inline(always)]
 fn answerable(
     k: &mut Kernel,
     sender: TcbPtr,
@@ -105,7 +136,7 @@ fn answerable(
         _ => {
             // The fault was told and will not be answered; a later message of the thread is no fault.
             sender.fault.set(Fault::None);
-            tcb::set_state(k, sender, ThreadState::Inactive);
+            sender.state.set(ThreadState::Inactive);
         }
     }
 }
@@ -124,6 +155,7 @@ fn deliver(sender: TcbPtr, mode: &SendMode, endpoint: KernelPtr<Endpoint>, recei
 
 /// Receives a message, or a signal of the bound notification. Without either the thread waits (`blocking`) or gets
 /// badge 0.
+#[inline(always)]
 pub fn receive(
     k: &mut Kernel,
     thread: TcbPtr,
@@ -136,7 +168,7 @@ pub fn receive(
         && user != thread
     {
         ipc::cancel(k, user);
-        tcb::set_state(k, user, ThreadState::Inactive);
+        user.state.set(ThreadState::Inactive);
     }
     if let Some(bound) = thread.bound_notification.get() {
         if bound.is_active() {
@@ -149,7 +181,7 @@ pub fn receive(
     }
     let Some((sender, mode)) = endpoint.first_sender() else {
         if blocking {
-            tcb::set_state(k, thread, ThreadState::BlockedOnReceive { endpoint, reply });
+            thread.state.set(ThreadState::BlockedOnReceive { endpoint, reply });
             if let Some(reply) = reply {
                 reply.thread.set(Some(thread));
             }
@@ -165,7 +197,7 @@ pub fn receive(
         let may_donate = !matches!(sender.fault.get(), Fault::Timeout { .. });
         answerable(k, sender, thread, reply, &mode, may_donate);
     } else {
-        tcb::set_state(k, sender, ThreadState::Running);
+        sender.state.set(ThreadState::Running);
         sched_context::thread_woken(k, sender);
         k.possible_switch_to(sender);
     }
@@ -232,12 +264,12 @@ pub fn cancel_badged_sends(
 /// A waiting thread, out of its queue already, executes its system call again, or stops if a fault made it wait.
 fn restart_waiter(k: &mut Kernel, thread: TcbPtr) {
     if thread.fault.get() == Fault::None {
-        tcb::set_state(k, thread, ThreadState::Restart);
+        thread.state.set(ThreadState::Restart);
         sched_context::thread_woken(k, thread);
         ipc::wake(k, thread);
     } else {
         thread.fault.set(Fault::None);
-        tcb::set_state(k, thread, ThreadState::Inactive);
+        thread.state.set(ThreadState::Inactive);
     }
 }
 

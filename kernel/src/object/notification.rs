@@ -33,6 +33,7 @@ impl Notification {
 }
 
 /// Signals: the first waiter takes it, or the bound thread if it waits for a message, or it is kept.
+#[inline(always)]
 pub fn signal(k: &mut Kernel, notification: KernelPtr<Notification>, badge: u64) {
     if let Some(waiter) = notification.queue.pop_first() {
         hand_over(k, notification, waiter, badge);
@@ -49,18 +50,26 @@ pub fn signal(k: &mut Kernel, notification: KernelPtr<Notification>, badge: u64)
     notification.active.set(true);
 }
 
+#[inline(always)]
 fn hand_over(k: &mut Kernel, notification: KernelPtr<Notification>, thread: TcbPtr, badge: u64) {
     tcb::set_badge(thread, badge);
-    tcb::set_state(k, thread, ThreadState::Running);
+    thread.state.set(ThreadState::Running);
     lend_context(k, notification, thread);
     sched_context::thread_woken(k, thread);
     k.possible_switch_to(thread);
 }
 
 /// Lends the notification's scheduling context to a thread without one, if it is free.
+#[inline(always)]
 fn lend_context(k: &mut Kernel, notification: KernelPtr<Notification>, thread: TcbPtr) {
-    if thread.sched_context.get().is_none()
-        && let Some(context) = notification.sched_context.get()
+    if thread.sched_context.get().is_none() {
+        lend_to_passive(k, notification, thread);
+    }
+}
+
+#[inline(never)]
+fn lend_to_passive(k: &mut Kernel, notification: KernelPtr<Notification>, thread: TcbPtr) {
+    if let Some(context) = notification.sched_context.get()
         && context.thread.get().is_none()
     {
         sched_context::donate(k, context, thread);
@@ -72,6 +81,7 @@ fn lend_context(k: &mut Kernel, notification: KernelPtr<Notification>, thread: T
 }
 
 /// A thread that blocks gives the notification's scheduling context back, if it runs on it.
+#[inline(always)]
 pub fn take_back_context(k: &mut Kernel, notification: KernelPtr<Notification>, thread: TcbPtr) {
     if let Some(context) = notification.sched_context.get()
         && thread.sched_context.get() == Some(context)
@@ -81,6 +91,7 @@ pub fn take_back_context(k: &mut Kernel, notification: KernelPtr<Notification>, 
 }
 
 /// Gives the kept signals to a thread that receives.
+#[inline(always)]
 pub fn take_signal(k: &mut Kernel, notification: KernelPtr<Notification>, thread: TcbPtr) {
     tcb::set_badge(thread, notification.word.take());
     notification.active.set(false);
@@ -89,11 +100,12 @@ pub fn take_signal(k: &mut Kernel, notification: KernelPtr<Notification>, thread
 }
 
 /// Waits for a signal; without one the thread blocks (`blocking`) or gets badge 0.
+#[inline(always)]
 pub fn wait(k: &mut Kernel, thread: TcbPtr, notification: KernelPtr<Notification>, blocking: bool) {
     if notification.is_active() {
         take_signal(k, notification, thread);
     } else if blocking {
-        tcb::set_state(k, thread, ThreadState::BlockedOnNotification { notification });
+        thread.state.set(ThreadState::BlockedOnNotification { notification });
         notification.queue.insert(thread, ipc::goes_before);
         take_back_context(k, notification, thread);
     } else {
@@ -128,7 +140,7 @@ pub fn destroy(notification: KernelPtr<Notification>) {
 /// Wakes one thread that waits for a notification that is gone: it restarts. False if none waits any more.
 pub fn evict(k: &mut Kernel, notification: KernelPtr<Notification>) -> bool {
     let Some(thread) = notification.queue.pop_first() else { return false };
-    tcb::set_state(k, thread, ThreadState::Restart);
+    thread.state.set(ThreadState::Restart);
     sched_context::thread_woken(k, thread);
     ipc::wake(k, thread);
     true

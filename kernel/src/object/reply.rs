@@ -2,7 +2,7 @@
 use core::cell::Cell;
 
 use super::sched_context::{self, SchedContext};
-use super::tcb::{self, TcbPtr, ThreadState};
+use super::tcb::{TcbPtr, ThreadState};
 use crate::addr::KernelPtr;
 use crate::cap::ReplyCap;
 use crate::fault::{self, Fault};
@@ -73,9 +73,10 @@ fn lend(context: KernelPtr<SchedContext>, from: TcbPtr, to: TcbPtr) {
 }
 
 /// Makes `caller` wait for a reply through `reply`, and lends its scheduling context to `callee` if that has none.
+#[inline(always)]
 pub fn push(k: &mut Kernel, caller: TcbPtr, callee: TcbPtr, reply: KernelPtr<Reply>, donate: bool) {
     reply.thread.set(Some(caller));
-    tcb::set_state(k, caller, ThreadState::BlockedOnReply { reply });
+    caller.state.set(ThreadState::BlockedOnReply { reply });
     if donate
         && callee.sched_context.get().is_none()
         && let Some(context) = caller.sched_context.get()
@@ -93,6 +94,7 @@ pub fn push(k: &mut Kernel, caller: TcbPtr, callee: TcbPtr, reply: KernelPtr<Rep
 }
 
 /// Takes the newest reply object off the stack; the scheduling context goes back to the caller if that has none.
+#[inline(always)]
 fn pop(k: &mut Kernel, reply: KernelPtr<Reply>, caller: TcbPtr) {
     let Some(context) = reply.sched_context.take() else { return };
     let below = reply.older.take();
@@ -118,6 +120,7 @@ fn cut(reply: KernelPtr<Reply>) {
 
 /// Undoes the connection of a reply object and its caller; the caller's state is the caller's business. The scheduling
 /// context goes back if `reply` is the newest of its stack.
+#[inline(always)]
 fn release(k: &mut Kernel, reply: KernelPtr<Reply>, caller: TcbPtr) {
     reply.thread.set(None);
     if reply.sched_context.get().is_some() {
@@ -139,6 +142,7 @@ pub fn forget_caller(reply: KernelPtr<Reply>) {
 
 /// Answers the caller that waits on the reply object, with the message of `replier` (abi.md 9.4). Nothing happens if
 /// nobody waits.
+#[inline(always)]
 pub fn send(k: &mut Kernel, replier: TcbPtr, cap: &ReplyCap) {
     let Some(caller) = cap.object.thread.get() else { return };
     if !matches!(caller.state.get(), ThreadState::BlockedOnReply { .. }) {
@@ -148,12 +152,12 @@ pub fn send(k: &mut Kernel, replier: TcbPtr, cap: &ReplyCap) {
     let answered = caller.fault.get();
     if answered == Fault::None {
         transfer::message(replier, None, 0, cap.can_grant, caller);
-        tcb::set_state(k, caller, ThreadState::Running);
+        caller.state.set(ThreadState::Running);
     } else {
         let goes_on = fault::apply_reply(replier, caller, &answered);
         caller.fault.set(Fault::None);
         let state = if goes_on { ThreadState::Restart } else { ThreadState::Inactive };
-        tcb::set_state(k, caller, state);
+        caller.state.set(state);
     }
     if !caller.is_runnable() {
         return;
@@ -163,7 +167,7 @@ pub fn send(k: &mut Kernel, replier: TcbPtr, cap: &ReplyCap) {
     if !context.is_active() {
         return;
     }
-    let used = if k.current_context == Some(context) { k.consumed } else { 0 };
+    let used = if k.current_context == Some(context) { k.consumed() } else { 0 };
     if context.has_time(k, used) {
         k.possible_switch_to(caller);
     } else if fault::has_timeout_handler(caller) && !matches!(answered, Fault::Timeout { .. }) {
@@ -183,11 +187,11 @@ pub fn destroy(k: &mut Kernel, reply: KernelPtr<Reply>) {
         ThreadState::BlockedOnReply { .. } => {
             release(k, reply, thread);
             thread.fault.set(Fault::None);
-            tcb::set_state(k, thread, ThreadState::Inactive);
+            thread.state.set(ThreadState::Inactive);
         }
         _ => {
             ipc::cancel(k, thread);
-            tcb::set_state(k, thread, ThreadState::Inactive);
+            thread.state.set(ThreadState::Inactive);
         }
     }
 }

@@ -99,9 +99,10 @@ impl KernelPtr<SchedContext> {
     }
 
     /// Its thread was woken: a sporadic server's budget starts now.
+    #[inline(always)]
     pub fn woken(&self, k: &Kernel) {
-        if self.is_active()
-            && self.is_sporadic()
+        if self.is_sporadic()
+            && self.is_active()
             && !self.is_round_robin()
             && k.current_context != Some(*self)
         {
@@ -111,6 +112,7 @@ impl KernelPtr<SchedContext> {
 }
 
 /// A thread was woken, see [`KernelPtr::woken`]; nothing happens if it has no scheduling context.
+#[inline(always)]
 pub fn thread_woken(k: &Kernel, thread: TcbPtr) {
     if let Some(context) = thread.sched_context.get() {
         context.woken(k);
@@ -282,14 +284,12 @@ pub fn bind_thread(k: &mut Kernel, context: KernelPtr<SchedContext>, thread: Tcb
 }
 
 /// Takes the scheduling context from its thread, which can no longer be scheduled.
+#[inline(always)]
 pub fn unbind_thread(k: &mut Kernel, context: KernelPtr<SchedContext>) {
     let Some(thread) = context.thread.get() else { return };
     k.dequeue(thread);
     thread.sched_context.set(None);
     context.thread.set(None);
-    if k.current == Some(thread) || k.action == crate::sched::Action::SwitchTo(thread) {
-        k.reschedule();
-    }
 }
 
 /// Takes the scheduling context from its notification.
@@ -309,6 +309,7 @@ fn unbind_all(k: &mut Kernel, context: KernelPtr<SchedContext>) {
 }
 
 /// Moves a scheduling context to a thread that has none.
+#[inline(always)]
 pub fn donate(k: &mut Kernel, context: KernelPtr<SchedContext>, to: TcbPtr) {
     unbind_thread(k, context);
     context.thread.set(Some(to));
@@ -353,7 +354,7 @@ pub fn destroy(k: &mut Kernel, context: KernelPtr<SchedContext>) {
     if k.current_context == Some(context) {
         // Nobody is left to pay for the pending time.
         k.current_context = None;
-        k.consumed = 0;
+        k.charged = k.now;
         k.reschedule();
         k.reprogram = true;
     }

@@ -209,7 +209,7 @@ impl Tcb {
     /// written (`write` true), abi.md 2.7.
     pub fn ipc_buffer(&self, write: bool) -> Option<&'static [Cell<u64>; 128]> {
         let address = self.ipc_buffer_address.get();
-        let Cap::Frame(frame) = self.buffer().cap() else { return None };
+        let frame = self.buffer().frame()?;
         let needed = if write { CapRights::READ_WRITE } else { CapRights::READ };
         if address == 0 || frame.device || !frame.rights.contains(needed) {
             return None;
@@ -274,7 +274,7 @@ pub fn suspend(k: &mut Kernel, tcb: TcbPtr) {
     if tcb.state.get() == ThreadState::Running {
         tcb.context.commit();
     }
-    set_state(k, tcb, ThreadState::Inactive);
+    tcb.state.set(ThreadState::Inactive);
     k.dequeue(tcb);
 }
 
@@ -284,7 +284,7 @@ pub fn resume(k: &mut Kernel, tcb: TcbPtr) {
         return;
     }
     ipc::cancel(k, tcb);
-    set_state(k, tcb, ThreadState::Restart);
+    tcb.state.set(ThreadState::Restart);
     let Some(context) = tcb.sched_context.get() else { return };
     if context.is_active() {
         context.woken(k);
@@ -293,14 +293,6 @@ pub fn resume(k: &mut Kernel, tcb: TcbPtr) {
         } else {
             k.postpone(context);
         }
-    }
-}
-
-/// Changes the state; the scheduler looks again if the running thread can no longer run.
-pub fn set_state(k: &mut Kernel, tcb: TcbPtr, state: ThreadState) {
-    tcb.state.set(state);
-    if k.current == Some(tcb) && !tcb.is_schedulable() {
-        k.reschedule();
     }
 }
 

@@ -163,6 +163,9 @@ fn set_flags(k: &mut Kernel, thread: TcbPtr, call: &Invocation) -> Outcome {
     if flags & sel_abi::TCB_FLAG_FPU_DISABLED != 0 {
         k.fpu_release(thread);
     }
+    if is_caller(k, thread) {
+        k.switch_fpu(thread);
+    }
     Ok(Done::Word(flags))
 }
 

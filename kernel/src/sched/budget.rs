@@ -10,21 +10,32 @@ use super::release_time;
 
 impl Kernel {
     /// Reads the clock: what passed since the last look is pending until it is charged.
+    #[inline]
     pub fn update_time(&mut self) {
-        let now = arch::now();
-        let passed = now.saturating_sub(self.now);
+        // Time does not run backwards, whatever a hypervisor does.
+        let now = arch::now().max(self.now);
+        if self.config.domains > 1 {
+            self.domain_schedule.pass(now - self.now);
+        }
         self.now = now;
-        self.consumed += passed;
-        self.domain_schedule.pass(passed);
+    }
+
+    /// Ticks that were used and not charged yet.
+    #[inline(always)]
+    pub fn consumed(&self) -> u64 {
+        self.now.wrapping_sub(self.charged)
     }
 
     /// The current scheduling context has at least the least budget left, and so has the domain.
+    #[inline(always)]
     pub fn budget_left(&self) -> bool {
-        let enough = self.current_context.is_none_or(|context| context.is_sufficient(self, self.consumed));
+        let enough = self.current_context.is_none_or(|context| context.is_sufficient(self, self.consumed()));
         enough && !self.domain_used_up()
     }
 
-    pub(super) fn domain_used_up(&self) -> bool {
+    /// Other domains wait, and this one's turn is over.
+    #[inline(always)]
+    pub fn domain_used_up(&self) -> bool {
         self.config.domains > 1 && self.domain_schedule.used_up(self.time.min_budget)
     }
 
@@ -36,8 +47,15 @@ impl Kernel {
 
     /// Checks the budget at the start of a kernel entry. False: the thread's slice has ended, what it asked for is not
     /// done now and will be asked for again.
+    #[inline(always)]
     #[must_use]
     pub fn check_budget_or_restart(&mut self) -> bool {
+        self.budget_left() || self.end_slice_and_restart()
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn end_slice_and_restart(&mut self) -> bool {
         if self.check_budget() {
             return true;
         }
@@ -50,12 +68,12 @@ impl Kernel {
     }
 
     /// Checks the budget; charges it and ends the slice if it is used up.
-    pub fn check_budget(&mut self) -> bool {
+    fn check_budget(&mut self) -> bool {
         if self.current.is_none() {
             return true;
         }
         let Some(context) = self.current_context else { return true };
-        if context.is_sufficient(self, self.consumed) {
+        if context.is_sufficient(self, self.consumed()) {
             if self.domain_used_up() {
                 self.commit_time();
                 self.reschedule();
@@ -63,7 +81,7 @@ impl Kernel {
             }
             return true;
         }
-        let consumed = self.consumed;
+        let consumed = self.consumed();
         self.charge_budget(consumed, true);
         false
     }
@@ -77,7 +95,7 @@ impl Kernel {
             context.refills().charge(ticks, context.period.get(), self.time.min_budget);
         }
         context.consumed.set(context.consumed.get().wrapping_add(ticks));
-        self.consumed = 0;
+        self.charged = self.now;
         if let Some(thread) = self.current
             && thread.is_runnable()
             && thread.sched_context.get() == Some(context)
@@ -99,29 +117,36 @@ impl Kernel {
     }
 
     /// Charges the pending time without ending the slice.
+    #[inline]
     pub fn commit_time(&mut self) {
         if let Some(context) = self.current_context
-            && self.consumed > 0
+            && self.consumed() > 0
         {
-            let ticks = self.consumed;
+            let ticks = self.consumed();
             if context.is_round_robin() {
                 context.refills().round_robin_commit(ticks);
             } else {
-                context.refills().charge(ticks, context.period.get(), self.time.min_budget);
+                self.charge(context, ticks);
             }
             context.consumed.set(context.consumed.get().wrapping_add(ticks));
         }
-        self.consumed = 0;
+        self.charged = self.now;
+    }
+
+    #[inline(never)]
+    fn charge(&self, context: KernelPtr<SchedContext>, ticks: u64) {
+        context.refills().charge(ticks, context.period.get(), self.time.min_budget);
     }
 
     /// Makes the current thread's scheduling context the one that pays, and sets the timer where that changed.
+    #[inline(always)]
     pub(super) fn switch_context(&mut self) {
         let next = self.current.and_then(|thread| thread.sched_context.get());
         if next != self.current_context {
             self.reprogram = true;
             if let Some(next) = next
-                && !next.is_sporadic()
                 && !next.is_round_robin()
+                && !next.is_sporadic()
             {
                 next.refills().unblock_check(self.now);
             }
@@ -135,6 +160,7 @@ impl Kernel {
     }
 
     /// Sets the timer to the next thing that happens by itself.
+    #[inline(always)]
     fn set_timer(&self) {
         let mut next = u64::MAX;
         if let Some(context) = self.current_context {
@@ -146,16 +172,17 @@ impl Kernel {
         if let Some(thread) = self.sched.release.first() {
             next = next.min(release_time(thread));
         }
-        arch::set_timer(next.saturating_sub(self.time.ticks_per_us));
+        arch::set_timer(self.now, next.saturating_sub(self.time.ticks_per_us));
     }
 
     /// Yield: gives up what is left of the head refill (abi.md 9.7).
     pub fn yield_now(&mut self) {
         let Some(context) = self.current_context else { return };
-        let used = self.consumed;
+        let used = self.consumed();
         let amount = context.refills().head().amount;
         self.charge_budget(amount, false);
         // The report is of the time really used.
         context.consumed.set(context.consumed.get().wrapping_sub(amount).wrapping_add(used));
+        self.reschedule();
     }
 }

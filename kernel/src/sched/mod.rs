@@ -1,7 +1,8 @@
 //! Scheduling: who runs next, on whose time, and when the timer must fire (abi.md 9.7).
 //!
 //! The current thread is in no queue while it runs. Whatever a kernel entry does is collected in [`Action`]; the
-//! decision is made once, in [`Kernel::schedule`], before the kernel is left.
+//! decision is made once, in [`Kernel::schedule`], before the kernel is left. That the current thread can run no longer
+//! is seen there.
 
 mod budget;
 pub mod ready;
@@ -77,6 +78,7 @@ impl Kernel {
     // ---- queues ----
 
     /// Makes a thread ready, before the others of its priority.
+    #[inline]
     pub fn enqueue_head(&mut self, thread: TcbPtr) {
         if thread.queued.get() == Queued::No {
             self.sched.ready.push_front(thread);
@@ -84,14 +86,23 @@ impl Kernel {
     }
 
     /// Makes a thread ready, behind the others of its priority.
+    #[inline]
     pub fn enqueue_tail(&mut self, thread: TcbPtr) {
         if thread.queued.get() == Queued::No {
             self.sched.ready.push_back(thread);
         }
     }
 
-    /// Takes a thread out of the ready or release queue.
+    /// Takes a thread out of the ready or release queue, if it is in one.
+    #[inline(always)]
     pub fn dequeue(&mut self, thread: TcbPtr) {
+        if thread.queued.get() != Queued::No {
+            self.take_out(thread);
+        }
+    }
+
+    #[inline(never)]
+    fn take_out(&mut self, thread: TcbPtr) {
         match thread.queued.get() {
             Queued::No => {}
             Queued::Ready => self.sched.ready.remove(thread),
@@ -115,7 +126,25 @@ impl Kernel {
     }
 
     /// Wakes threads whose replenishment has come. Where there are very many, the timer fires again at once for the rest.
+    #[inline(always)]
     fn awaken(&mut self) {
+        if self.has_to_awaken() {
+            self.awaken_some();
+        }
+    }
+
+    /// The replenishment of a thread has come.
+    #[inline(always)]
+    pub fn has_to_awaken(&self) -> bool {
+        self.sched.release.first().is_some_and(|first| release_time(first) <= self.now)
+    }
+
+    #[inline(never)]
+    fn awaken_some(&mut self) {
+        if !self.current_goes_on() {
+            // They come before whoever stands in the ready queues, the last one first.
+            self.reschedule();
+        }
         for _ in 0..WOKEN_AT_ONCE {
             let Some(thread) = self.sched.release.first() else { break };
             if release_time(thread) > self.now {
@@ -133,6 +162,7 @@ impl Kernel {
     // ---- decisions ----
 
     /// A thread was woken: it may take over at the end of this kernel entry.
+    #[inline]
     pub fn possible_switch_to(&mut self, thread: TcbPtr) {
         let active = thread.sched_context.get().is_some_and(|context| context.is_active());
         if !active || thread.queued.get() == Queued::Release {
@@ -141,13 +171,18 @@ impl Kernel {
         if self.current == Some(thread) {
             return;
         }
-        if thread.domain.get() != self.sched.domain() {
-            self.enqueue_head(thread);
-        } else if self.action == Action::Continue {
+        if self.action == Action::Continue && thread.domain.get() == self.sched.domain() {
             self.dequeue(thread);
             self.action = Action::SwitchTo(thread);
         } else {
-            self.enqueue_head(thread);
+            self.enqueue_woken(thread);
+        }
+    }
+
+    #[inline(never)]
+    fn enqueue_woken(&mut self, thread: TcbPtr) {
+        self.enqueue_head(thread);
+        if thread.domain.get() == self.sched.domain() {
             self.reschedule();
         }
     }
@@ -162,50 +197,78 @@ impl Kernel {
         self.action = Action::Choose;
     }
 
-    /// The candidate of this kernel entry may not run after all.
-    fn drop_candidate(&mut self) {
-        if let Action::SwitchTo(candidate) = self.action
-            && !candidate.is_schedulable()
-        {
-            self.action = Action::Choose;
-        }
+    /// The current thread is still one that can run.
+    #[inline(always)]
+    fn current_goes_on(&self) -> bool {
+        self.current.is_some_and(|current| current.is_schedulable())
     }
 
     /// Chooses the thread to leave to and sets the timer. Called once, at the end of every kernel entry.
+    #[inline(always)]
     pub fn schedule(&mut self) {
         self.awaken();
         if self.domain_used_up() {
             self.reschedule();
         }
-        self.drop_candidate();
-        if self.action != Action::Continue {
-            let next = self.choose();
-            self.action = Action::Continue;
-            self.switch_to(next);
+        match self.action {
+            Action::Continue if self.current_goes_on() => {}
+            Action::SwitchTo(candidate) if candidate.is_schedulable() => self.weigh(candidate),
+            _ => self.choose(),
         }
         self.switch_context();
     }
 
-    fn choose(&mut self) -> Option<TcbPtr> {
-        let current = self.current;
-        let goes_on = current.is_some_and(|current| current.is_schedulable());
-        if let Some(current) = current
-            && goes_on
-        {
-            self.enqueue_head(current);
-        }
-        if let Action::SwitchTo(candidate) = self.action {
-            let below = current.is_none_or(|current| candidate.priority.get() < current.priority.get());
-            if below && !self.is_highest(candidate.priority.get()) {
-                self.enqueue_head(candidate);
-            } else if goes_on
-                && current.is_some_and(|current| candidate.priority.get() == current.priority.get())
-            {
+    /// Leaves to `candidate`, unless the current thread or another one comes first.
+    #[inline(always)]
+    fn weigh(&mut self, candidate: TcbPtr) {
+        let priority = candidate.priority.get();
+        let Some(current) = self.current else {
+            if self.is_highest(priority) {
+                return self.take(candidate);
+            }
+            self.enqueue_head(candidate);
+            return self.choose();
+        };
+        let present = current.priority.get();
+        if current.is_schedulable() {
+            if priority > present {
+                self.enqueue_head(current);
+                return self.take(candidate);
+            }
+            if priority == present {
                 self.enqueue_tail(candidate);
             } else {
-                self.dequeue(candidate);
-                return Some(candidate);
+                self.enqueue_head(candidate);
             }
+            if self.is_highest(present) {
+                // It stands before all others of its priority.
+                self.action = Action::Continue;
+                return;
+            }
+        } else {
+            if priority >= present || self.is_highest(priority) {
+                return self.take(candidate);
+            }
+            self.enqueue_head(candidate);
+        }
+        self.choose();
+    }
+
+    /// The thread, which is in no queue, runs next.
+    #[inline(always)]
+    fn take(&mut self, next: TcbPtr) {
+        self.dequeue(next);
+        self.action = Action::Continue;
+        self.switch_to(Some(next));
+    }
+
+    /// Leaves to the first of all threads, the current one among them.
+    #[inline(never)]
+    fn choose(&mut self) {
+        if let Some(current) = self.current
+            && current.is_schedulable()
+        {
+            self.enqueue_head(current);
         }
         if self.domain_used_up() {
             self.next_domain();
@@ -214,7 +277,10 @@ impl Kernel {
         if let Some(next) = next {
             self.sched.ready.remove(next);
         }
-        next
+        self.action = Action::Continue;
+        if next != self.current {
+            self.switch_to(next);
+        }
     }
 
     /// No thread of a higher priority is ready.
@@ -223,32 +289,37 @@ impl Kernel {
         self.sched.ready.is_highest(self.sched.domain(), priority)
     }
 
-    /// Makes `next` the current thread.
+    /// Makes `next`, another thread, the current one.
+    #[inline(always)]
     fn switch_to(&mut self, next: Option<TcbPtr>) {
-        if next == self.current {
-            return;
-        }
-        if let Some(previous) = self.current {
-            arch::save_bases(&previous.context);
-        }
+        let previous = self.current;
         self.current = next;
-        let Some(next) = next else {
-            arch::set_address_space(arch::kernel_space());
-            return;
-        };
-        arch::load_bases(&next.context);
-        asid::enter_space_of(self, next);
-        arch::set_current_context(&next.get().context);
+        match (previous, next) {
+            (Some(previous), Some(next)) => arch::switch_bases(&previous.context, &next.context),
+            (Some(previous), None) => arch::save_bases(&previous.context),
+            (None, Some(next)) => arch::load_bases(&next.context),
+            (None, None) => {}
+        }
+        match next {
+            Some(next) => {
+                asid::enter_space_of(self, next);
+                arch::set_current_context(&next.get().context);
+            }
+            None => arch::set_address_space(arch::kernel_space()),
+        }
     }
 
     /// Prepares the current thread for its return to user mode.
+    #[inline(always)]
     pub fn activate(&mut self) {
         let Some(thread) = self.current else { return };
         if thread.state.get() == ThreadState::Restart {
             thread.context.restart();
             thread.state.set(ThreadState::Running);
         }
-        sched_context::complete_yield_to_of(self, thread);
+        if thread.yield_to.get().is_some() {
+            sched_context::complete_yield_to_of(self, thread);
+        }
         self.switch_fpu(thread);
     }
 }

@@ -48,9 +48,9 @@ pub struct Refills<'a> {
 
 impl Refills<'_> {
     /// The entry that is used now or next.
-    #[inline]
+    #[inline(always)]
     pub fn head(&self) -> Refill {
-        self.get(0)
+        self.ring.get(self.head.get() as usize).map_or(Refill::default(), Cell::get)
     }
 
     /// The entry with the latest time.
@@ -66,13 +66,13 @@ impl Refills<'_> {
     }
 
     /// What is left of the head once `used` ticks, not charged yet, are taken off.
-    #[inline]
+    #[inline(always)]
     pub fn capacity(&self, used: u64) -> u64 {
         self.head().amount.saturating_sub(used)
     }
 
     /// Whether the head holds at least `min_budget` beyond the `used` ticks that are not charged yet.
-    #[inline]
+    #[inline(always)]
     pub fn sufficient(&self, min_budget: u64, used: u64) -> bool {
         self.capacity(used) >= min_budget
     }
@@ -173,27 +173,34 @@ impl Refills<'_> {
     }
 
     /// Round robin, commit: `used` ticks of the slice are gone, at most all of it.
+    #[inline]
     pub fn round_robin_commit(&self, used: u64) {
-        let (head, tail) = (self.head(), self.tail());
-        if self.count.get() < 2 {
-            return;
-        }
-        let moved = used.min(head.amount);
-        self.set(0, Refill { amount: head.amount - moved, ..head });
-        self.set(self.last(), Refill { amount: tail.amount.saturating_add(moved), ..tail });
+        let Some((head, tail)) = self.slice() else { return };
+        let moved = used.min(head.get().amount);
+        head.update(|head| Refill { amount: head.amount - moved, ..head });
+        tail.update(|tail| Refill { amount: tail.amount.saturating_add(moved), ..tail });
     }
 
     /// Round robin, at the end of the slice and at Yield: the next slice is a full one.
+    #[inline]
     pub fn round_robin_exhaust(&self) {
-        let (head, tail) = (self.head(), self.tail());
-        if self.count.get() < 2 {
-            return;
+        let Some((head, tail)) = self.slice() else { return };
+        let used = tail.get().amount;
+        head.update(|head| Refill { amount: head.amount.saturating_add(used), ..head });
+        tail.update(|tail| Refill { amount: 0, ..tail });
+    }
+
+    /// Round robin: what is left of the slice and what was used of it. The two never move: the head is at the start.
+    #[inline(always)]
+    fn slice(&self) -> Option<(&Cell<Refill>, &Cell<Refill>)> {
+        match self.ring {
+            [head, tail, ..] => Some((head, tail)),
+            _ => None,
         }
-        self.set(0, Refill { amount: head.amount.saturating_add(tail.amount), ..head });
-        self.set(self.last(), Refill { amount: 0, ..tail });
     }
 
     /// *Unblock check*: if the head is ready, it starts at `now`, and the entries that its use would run into join it.
+    #[inline]
     pub fn unblock_check(&self, now: u64) {
         if !self.ready(now) {
             return;

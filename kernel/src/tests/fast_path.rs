@@ -92,7 +92,7 @@ impl Snapshot {
         unsafe { std::ptr::copy_nonoverlapping(self.kernel.as_ptr(), k, 1) };
         arena().iter().zip(&self.whole).for_each(|(cell, word)| cell.set(*word));
         arch::set_address_space(self.space);
-        arch::set_timer(self.timer);
+        arch::set_timer(0, self.timer);
     }
 
     #[track_caller]
@@ -117,7 +117,7 @@ fn describe(k: &Kernel) -> String {
         k.current,
         k.current_context,
         k.now,
-        k.consumed,
+        k.consumed(),
         k.action,
         k.reprogram,
         k.fpu_owner,

@@ -22,6 +22,15 @@ impl Ratio {
         Some(Ratio { factor: u64::try_from(factor).unwrap_or(u64::MAX), shift })
     }
 
+    /// The same ratio for alarms.
+    pub fn for_alarms(&self) -> AlarmRatio {
+        let factor = u128::from(self.factor) << (64 - self.shift);
+        let (whole, part) = ((factor >> 64) as u64, factor as u64);
+        // The greatest count with count * factor / 2^64 < 2^32 - 1.
+        let longest = ((u128::from(u32::MAX) << 64) - 1) / factor;
+        AlarmRatio { whole, part, longest: u64::try_from(longest).unwrap_or(u64::MAX) }
+    }
+
     /// The counts that cover `count` counts of the other clock: never more than exactly, and one fewer only where they
     /// miss less than the ratio's own rounding error, which is no part of a count that matters. Exact for results below
     /// 2^62; limited to `u64::MAX`.
@@ -30,6 +39,28 @@ impl Ratio {
         let product = u128::from(count) * u128::from(self.factor);
         let rounded = product.saturating_add((1 << self.shift) - 1) >> self.shift;
         u64::try_from(rounded).unwrap_or(u64::MAX)
+    }
+}
+
+/// A ratio for alarms: one multiplication or two.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct AlarmRatio {
+    whole: u64,
+    /// In units of 2^-64.
+    part: u64,
+    /// Counts of the other clock for which the result fits into 32 bits.
+    longest: u64,
+}
+
+impl AlarmRatio {
+    /// The counts after which `count` counts of the other clock are over: from 1 to `u32::MAX`, which stands for all that
+    /// would be more; never less than exactly, and one more at most.
+    #[inline(always)]
+    pub fn alarm(&self, count: u64) -> u32 {
+        let count = count.min(self.longest);
+        let part = (u128::from(count) * u128::from(self.part) >> 64) as u64;
+        // Not more than 32 bits, see `longest`.
+        (count.wrapping_mul(self.whole) + part) as u32 + 1
     }
 }
 
@@ -55,7 +86,34 @@ mod tests {
         assert_eq!(Ratio::new(1, u64::MAX).unwrap().convert_up(u64::MAX), 1);
     }
 
+    #[test]
+    fn alarms_are_never_early_and_late_by_one_count_at_most() {
+        let same = Ratio::new(7, 7).unwrap().for_alarms();
+        assert_eq!([0, 1, 1000, 1 << 40].map(|count| same.alarm(count)), [1, 2, 1001, u32::MAX]);
+        let thousand = Ratio::new(1000, 1).unwrap().for_alarms();
+        assert_eq!([0, 1, 7, u64::MAX].map(|count| thousand.alarm(count)), [1, 1001, 7001, 4_294_967_001]);
+    }
+
     proptest! {
+        #[test]
+        fn an_alarm_covers_its_time(
+            to_bits in 0..64u32, from_bits in 0..64u32, count_bits in 0..64u32,
+            to in any::<u64>(), from in any::<u64>(), count in any::<u64>(),
+        ) {
+            let (to, from, count) = (to >> to_bits, from >> from_bits, count >> count_bits);
+            prop_assume!(to > 0 && from > 0);
+            // No clock of an APIC is this much faster or slower than the TSC.
+            prop_assume!(u128::from(to) < u128::from(from) << 31 && u128::from(from) < u128::from(to) << 31);
+            let ratio = Ratio::new(to, from).unwrap();
+            let alarm = u64::from(ratio.for_alarms().alarm(count));
+            let exact = ratio.convert_up(count);
+            if exact < u64::from(u32::MAX) - (1 << 31) {
+                prop_assert!(alarm >= exact && alarm <= exact + 1, "{alarm} for {exact}");
+            } else {
+                prop_assert!(alarm >= u64::from(u32::MAX) - (1 << 31) - 1);
+            }
+        }
+
         /// Never late, and early by less than the ratio's error.
         #[test]
         fn it_rounds_up(

@@ -61,6 +61,7 @@ proptest! {
     #[test]
     fn no_page_is_used_after_it_was_unmapped(tagged: bool, steps in prop::collection::vec(step(), 0..200)) {
         let (tags, mut tlb) = (Tags::new(), Tlb::default());
+        switch(&tags, &mut tlb, space(0));
         if tagged {
             tags.enable();
         }

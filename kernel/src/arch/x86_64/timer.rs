@@ -9,7 +9,7 @@ use super::apic::{self, Register};
 use super::clock::Clock;
 use super::cpu::{self, Features};
 use super::msr;
-use super::ratio::Ratio;
+use super::ratio::{AlarmRatio, Ratio};
 use crate::boot::acpi::Platform;
 
 /// Frequencies that a TSC may have; others are measurements or reports gone wrong.
@@ -25,7 +25,7 @@ const PATIENCE: u64 = 1 << 32;
 
 static TSC_HZ: AtomicU64 = AtomicU64::new(0);
 /// Counts of the local APIC's timer for each TSC tick; empty if the timer takes TSC deadlines.
-static COUNTS_PER_TICK: Once<Ratio> = Once::new();
+static COUNTS_PER_TICK: Once<AlarmRatio> = Once::new();
 
 /// What was found out, for the boot report.
 #[derive(Clone, Copy, Debug)]
@@ -75,18 +75,18 @@ pub fn tsc_hz() -> u64 {
     TSC_HZ.load(Ordering::Relaxed)
 }
 
-/// Raises the timer's vector once, when the TSC reaches `deadline`; at once if that has passed. Far deadlines may be
-/// announced early: 2^32 counts of the APIC's timer are the most it can wait.
-#[inline]
-pub fn set_timer(deadline: u64) {
+/// Raises the timer's vector once, when the TSC reaches `deadline`; at once if that has passed. `now` is the time of
+/// this kernel entry: the local APIC counts from when it is set, so that the alarm is late by what the entry took. Far
+/// deadlines may be announced early: 2^32 counts of the APIC's timer are the most it can wait.
+#[inline(always)]
+pub fn set_timer(now: u64, deadline: u64) {
     match COUNTS_PER_TICK.get() {
         None => {
             // SAFETY: the feature was found, hence the register exists. 0 would switch the timer off.
             unsafe { msr::write(msr::TSC_DEADLINE, deadline.max(1)) }
         }
         Some(ratio) => {
-            let count = ratio.convert_up(deadline.saturating_sub(now()));
-            apic::write(Register::InitialCount, count.clamp(1, u64::from(u32::MAX)) as u32);
+            apic::write(Register::InitialCount, ratio.alarm(deadline.saturating_sub(now)));
         }
     }
 }
@@ -102,7 +102,7 @@ pub fn init(platform: &Platform) -> Result<Report, NoClock> {
     let mut apic_hz = None;
     if !deadlines {
         let ratio = Ratio::new(measured.apic_counts, measured.tsc_ticks).ok_or(NoClock)?;
-        COUNTS_PER_TICK.call_once(|| ratio);
+        COUNTS_PER_TICK.call_once(|| ratio.for_alarms());
         apic_hz = Some(ratio.convert_up(hz));
     }
     apic::enable_timer(deadlines);

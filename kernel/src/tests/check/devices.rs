@@ -69,7 +69,7 @@ fn check_timer(m: &Machine) {
         assert!(deadline <= time.max(m.k.now), "the timer fires after a thread has its budget");
     }
     if let Some(context) = m.k.current_context {
-        let charged = m.k.now - m.k.consumed;
+        let charged = m.k.charged;
         let end = charged.saturating_add(context.refills().head().amount);
         assert!(deadline <= end, "the timer fires after the slice ends");
     }

@@ -48,7 +48,7 @@ complaints! {
     fpu_registers_that_may_not_be_used: "of a thread that may not use them", |s| {
         s.m.root.flags.set(sel_abi::TCB_FLAG_FPU_DISABLED);
     };
-    a_timer_after_the_budget: "the timer fires after a thread has its budget", |_| arch::set_timer(u64::MAX);
+    a_timer_after_the_budget: "the timer fires after a thread has its budget", |_| arch::set_timer(0, u64::MAX);
     a_timer_after_the_slice: "the timer fires after the slice ends", |s| {
         let context = s.m.k.current_context.expect("who pays");
         let first = s.m.k.sched.release.first().and_then(|thread| thread.sched_context.get());
@@ -56,7 +56,7 @@ complaints! {
         s.late.tcb.queued.set(crate::object::tcb::Queued::No);
         s.late.tcb.state.set(crate::object::tcb::ThreadState::Inactive);
         assert!(first.is_some());
-        arch::set_timer(s.m.k.now + context.refills().head().amount + 10);
+        arch::set_timer(0, s.m.k.now + context.refills().head().amount + 10);
     };
 }
 
