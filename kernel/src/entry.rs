@@ -51,6 +51,13 @@ extern "C" fn selkie_reply_recv(cptr: u64, info: u64) {
     syscall::reply_recv(k, thread, cptr, MessageInfo(info));
 }
 
+/// One of the other calls that every build has, from Yield to NBSendRecv.
+#[unsafe(no_mangle)]
+extern "C" fn selkie_other_call(_cptr: u64, _info: u64, number: i64) {
+    let (k, thread) = enter_syscall();
+    syscall::slow(k, thread, number);
+}
+
 /// Any other system call.
 #[unsafe(no_mangle)]
 extern "C" fn selkie_syscall(_cptr: u64, _info: u64, number: i64) {

@@ -485,9 +485,20 @@ impl Kernel {
             && !self.domain_used_up()
     }
 
-    #[inline(never)]
+    #[inline(always)]
     fn leave_changed(&mut self) {
         self.schedule();
+        if self.current.is_none() {
+            self.idle();
+        }
+        self.activate();
+        self.latency.end_of_stretch();
+    }
+
+    /// Waits until a thread can run.
+    #[cold]
+    #[inline(never)]
+    fn idle(&mut self) {
         while self.current.is_none() {
             self.latency.end_of_stretch();
             arch::wait_for_interrupt();
@@ -498,7 +509,5 @@ impl Kernel {
             }
             self.schedule();
         }
-        self.activate();
-        self.latency.end_of_stretch();
     }
 }

@@ -108,8 +108,8 @@ pub fn tsc_hz() -> u64 {
 }
 
 /// Records the deadline.
-pub fn set_timer(_now: u64, deadline: u64) {
-    TIMER.set(deadline);
+pub fn set_timer(now: u64, ticks: u64) {
+    TIMER.set(now.saturating_add(ticks));
 }
 
 /// Nothing to do.

@@ -162,17 +162,17 @@ impl Kernel {
     /// Sets the timer to the next thing that happens by itself.
     #[inline(always)]
     fn set_timer(&self) {
-        let mut next = u64::MAX;
+        let mut ticks = u64::MAX;
         if let Some(context) = self.current_context {
-            next = self.now.saturating_add(context.refills().head().amount);
+            ticks = context.refills().head().amount;
         }
         if self.config.domains > 1 {
-            next = next.min(self.now.saturating_add(self.domain_schedule.remaining()));
+            ticks = ticks.min(self.domain_schedule.remaining());
         }
         if let Some(thread) = self.sched.release.first() {
-            next = next.min(release_time(thread));
+            ticks = ticks.min(release_time(thread).saturating_sub(self.now));
         }
-        arch::set_timer(self.now, next.saturating_sub(self.time.ticks_per_us));
+        arch::set_timer(self.now, ticks.saturating_sub(self.time.ticks_per_us));
     }
 
     /// Yield: gives up what is left of the head refill (abi.md 9.7).

@@ -93,7 +93,7 @@ impl ReadyQueues {
     }
 
     /// Puts a thread before the others of its priority.
-    #[inline]
+    #[inline(always)]
     pub fn push_front(&mut self, thread: TcbPtr) {
         let Some(list) = self.list(thread) else { return };
         let first = list.first.replace(thread);
@@ -110,7 +110,7 @@ impl ReadyQueues {
     }
 
     /// Puts a thread behind the others of its priority.
-    #[inline]
+    #[inline(always)]
     pub fn push_back(&mut self, thread: TcbPtr) {
         let Some(list) = self.list(thread) else { return };
         let last = list.last.replace(thread);
@@ -127,7 +127,7 @@ impl ReadyQueues {
     }
 
     /// Takes a thread out.
-    #[inline]
+    #[inline(always)]
     pub fn remove(&mut self, thread: TcbPtr) {
         let Some(list) = self.list(thread) else { return };
         let (previous, next): (Option<TcbPtr>, Option<TcbPtr>) =

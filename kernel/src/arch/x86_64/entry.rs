@@ -23,6 +23,7 @@ const STUB_BYTES: u64 = 16;
 unsafe extern "C" {
     fn selkie_call(cptr: u64, info: u64);
     fn selkie_reply_recv(cptr: u64, info: u64);
+    fn selkie_other_call(cptr: u64, info: u64, number: i64);
     fn selkie_syscall(cptr: u64, info: u64, number: i64);
     fn selkie_exception(vector: u64, error_code: u64, address: u64);
     fn selkie_interrupt(vector: u64);
@@ -142,6 +143,11 @@ unsafe extern "C" fn syscall_entry() {
         "call {reply_recv}",
         "jmp selkie_leave",
         "4:",
+        "cmp rdx, {last_number}",
+        "jb 5f",
+        "call {other_call}",
+        "jmp selkie_leave",
+        "5:",
         "call {syscall}",
         "jmp selkie_leave",
         user_rsp = const offset_of!(PerCpu, user_rsp),
@@ -152,8 +158,10 @@ unsafe extern "C" fn syscall_entry() {
         by_trap = const Entry::Trap as u64,
         call_number = const Syscall::Call.raw(),
         reply_recv_number = const Syscall::ReplyRecv.raw(),
+        last_number = const Syscall::Yield.raw(),
         call = sym selkie_call,
         reply_recv = sym selkie_reply_recv,
+        other_call = sym selkie_other_call,
         syscall = sym selkie_syscall,
         user_code = const gdt::USER_CODE,
         user_data = const gdt::USER_DATA,

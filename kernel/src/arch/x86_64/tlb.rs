@@ -24,7 +24,7 @@ pub fn set_address_space(space: AddressSpace) {
 }
 
 /// Loads the root of an address space that is not in use.
-#[inline]
+#[inline(always)]
 pub fn load_address_space(space: AddressSpace) {
     load_root(percpu::this().tags.switch(space));
 }
@@ -105,7 +105,7 @@ pub fn load_bases(context: &Context) {
 }
 
 /// Saves the FS and GS bases of the thread that ran, and loads those of the one that runs next.
-#[inline]
+#[inline(always)]
 pub fn switch_bases(from: &Context, to: &Context) {
     if cpu::has(Features::FSGSBASE) {
         read_bases(from);
@@ -115,7 +115,7 @@ pub fn switch_bases(from: &Context, to: &Context) {
     }
 }
 
-#[inline]
+#[inline(always)]
 fn read_bases(context: &Context) {
     let (fs, gs): (u64, u64);
     // SAFETY: 1. The processor has FSGSBASE, see the callers. 2. Interrupts are off and no code between the swaps uses GS;
@@ -130,7 +130,7 @@ fn read_bases(context: &Context) {
     context.set(Register::GsBase, gs);
 }
 
-#[inline]
+#[inline(always)]
 fn write_bases(context: &Context) {
     let (fs, gs) = (context.get(Register::FsBase), context.get(Register::GsBase));
     // SAFETY: as for `read_bases`; the kernel does not use FS, and the values are canonical, see `Context::replace`.

@@ -56,7 +56,7 @@ complaints! {
         s.late.tcb.queued.set(crate::object::tcb::Queued::No);
         s.late.tcb.state.set(crate::object::tcb::ThreadState::Inactive);
         assert!(first.is_some());
-        arch::set_timer(0, s.m.k.now + context.refills().head().amount + 10);
+        arch::set_timer(s.m.k.now, context.refills().head().amount + 10);
     };
 }
 
