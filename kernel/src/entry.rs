@@ -53,16 +53,16 @@ extern "C" fn selkie_reply_recv(cptr: u64, info: u64) {
 
 /// One of the other calls that every build has, from Yield to NBSendRecv.
 #[unsafe(no_mangle)]
-extern "C" fn selkie_other_call(_cptr: u64, _info: u64, number: i64) {
+extern "C" fn selkie_other_call(cptr: u64, info: u64, number: i64) {
     let (k, thread) = enter_syscall();
-    syscall::slow(k, thread, number);
+    syscall::other_call(k, thread, cptr, MessageInfo(info), number);
 }
 
 /// Any other system call.
 #[unsafe(no_mangle)]
 extern "C" fn selkie_syscall(_cptr: u64, _info: u64, number: i64) {
     let (k, thread) = enter_syscall();
-    syscall::other(k, thread, number);
+    syscall::unusual(k, thread, number);
 }
 
 /// An exception in user mode; `address` is CR2.

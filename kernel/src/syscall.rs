@@ -113,9 +113,33 @@ pub fn reply_recv(k: &mut Kernel, thread: TcbPtr, cptr: u64, info: MessageInfo) 
     }
 }
 
+/// One of the other system calls that every build has.
+#[inline(always)]
+pub fn other_call(k: &mut Kernel, thread: TcbPtr, cptr: u64, info: MessageInfo, number: i64) {
+    const SEND: i64 = Syscall::Send.raw();
+    const NB_SEND: i64 = Syscall::NbSend.raw();
+    const WAIT: i64 = Syscall::Wait.raw();
+    const NB_WAIT: i64 = Syscall::NbWait.raw();
+    k.update_time();
+    if !k.budget_left() || k.has_to_awaken() {
+        return slow(k, thread, number);
+    }
+    let slot = thread.cspace().flat_slot(cptr);
+    if let Some(slot) = slot
+        && match number {
+            SEND | NB_SEND => fastpath::signal_nobody(slot, info),
+            WAIT | NB_WAIT => fastpath::take_signal(slot, thread),
+            _ => false,
+        }
+    {
+        return k.latency.end_of_stretch();
+    }
+    follow_plan(k, thread, number, slot);
+}
+
 /// Any other system call of the current thread.
 #[inline(always)]
-pub fn other(k: &mut Kernel, thread: TcbPtr, number: i64) {
+pub fn unusual(k: &mut Kernel, thread: TcbPtr, number: i64) {
     if let Some(call) = Syscall::from_raw(number)
         && (benchmark_call(thread, call) || debug_call(k, thread, call))
     {
@@ -155,32 +179,39 @@ fn reply_recv_in_crowd(k: &mut Kernel, thread: TcbPtr, cptr: u64, info: MessageI
 pub fn slow(k: &mut Kernel, thread: TcbPtr, number: i64) {
     k.update_time();
     if k.check_budget_or_restart() {
-        // -1 is the first.
-        match PLANS.get(!number as usize) {
-            Some(plan) => follow(k, thread, *plan),
-            None => unplanned(k, thread, number),
-        }
+        follow_plan(k, thread, number, None);
+    } else {
+        k.finish();
+    }
+}
+
+/// A system call of a thread with time. `slot` is the slot of its capability pointer, if it was looked up.
+#[inline(never)]
+fn follow_plan(k: &mut Kernel, thread: TcbPtr, number: i64, slot: Option<KernelPtr<Slot>>) {
+    // -1 is the first.
+    match PLANS.get(!number as usize) {
+        Some(plan) => follow(k, thread, *plan, slot),
+        None => unplanned(k, thread, number),
     }
     k.finish();
 }
 
 #[inline(always)]
-fn follow(k: &mut Kernel, thread: TcbPtr, plan: Plan) {
-    let mut cptr = thread.context.get(CAP_REGISTER);
+fn follow(k: &mut Kernel, thread: TcbPtr, plan: Plan, mut slot: Option<KernelPtr<Slot>>) {
     if plan.contains(Plan::SEND) {
+        let mut register = CAP_REGISTER;
         if plan.contains(Plan::FIRST) {
-            let apart = plan.contains(Plan::SEND_APART);
-            cptr = thread.context.get(if apart { NB_SEND_RECV_REGISTER } else { REPLY_REGISTER });
+            slot = None;
+            register = if plan.contains(Plan::SEND_APART) { NB_SEND_RECV_REGISTER } else { REPLY_REGISTER };
         }
-        if send(k, thread, cptr, plan) == Err(Preempted) {
+        if send(k, thread, register, slot, plan) == Err(Preempted) {
             return preempted(k);
         }
-        cptr = thread.context.get(CAP_REGISTER);
     }
     if plan.contains(Plan::RECEIVE) {
         // The first phase may have stopped the thread.
         if thread.is_runnable()
-            && let Err((address, failure)) = receive(k, thread, cptr, plan)
+            && let Err((address, failure)) = receive(k, thread, slot, plan)
         {
             fault::raise(k, thread, Fault::Cap { address, receiving: true, failure });
         }
@@ -218,11 +249,17 @@ fn unplanned(k: &mut Kernel, thread: TcbPtr, number: i64) {
 
 /// The send phase. Preempted: the thread's state is Restart, and the whole call is executed again.
 #[inline(always)]
-fn send(k: &mut Kernel, thread: TcbPtr, cptr: u64, plan: Plan) -> Result<(), Preempted> {
-    let slot = match lookup::thread_slot(&thread, cptr) {
+fn send(
+    k: &mut Kernel,
+    thread: TcbPtr,
+    register: Register,
+    slot: Option<KernelPtr<Slot>>,
+    plan: Plan,
+) -> Result<(), Preempted> {
+    let slot = match slot_in(thread, register, slot) {
         Ok(slot) => slot,
-        Err(failure) => {
-            send_failed(k, thread, plan, (cptr, failure));
+        Err(failed) => {
+            send_failed(k, thread, plan, failed);
             return Ok(());
         }
     };
@@ -259,6 +296,20 @@ fn send(k: &mut Kernel, thread: TcbPtr, cptr: u64, plan: Plan) -> Result<(), Pre
     } else {
         invoke_object(k, thread, slot, &extra, plan)
     }
+}
+
+/// The slot that a capability pointer in a register names, unless it is known.
+#[inline(always)]
+fn slot_in(
+    thread: TcbPtr,
+    register: Register,
+    known: Option<KernelPtr<Slot>>,
+) -> Result<KernelPtr<Slot>, (u64, LookupFailure)> {
+    if let Some(slot) = known {
+        return Ok(slot);
+    }
+    let cptr = thread.context.get(register);
+    lookup::thread_slot(&thread, cptr).map_err(|failure| (cptr, failure))
 }
 
 /// A capability of the send phase cannot be found.
@@ -314,10 +365,15 @@ fn answer_empty(thread: TcbPtr, plan: Plan) {
 
 /// The receive phase (abi.md 2.3).
 #[inline(always)]
-fn receive(k: &mut Kernel, thread: TcbPtr, cptr: u64, plan: Plan) -> Result<(), (u64, LookupFailure)> {
+fn receive(
+    k: &mut Kernel,
+    thread: TcbPtr,
+    slot: Option<KernelPtr<Slot>>,
+    plan: Plan,
+) -> Result<(), (u64, LookupFailure)> {
     const MISSING: LookupFailure = LookupFailure::MissingCapability { bits_left: 0 };
     let blocking = plan.contains(Plan::RECEIVE_BLOCKS);
-    let slot = lookup::thread_slot(&thread, cptr).map_err(|failure| (cptr, failure))?;
+    let slot = slot_in(thread, CAP_REGISTER, slot)?;
     if let Some(from) = slot.readable_endpoint() {
         let reply = if plan.contains(Plan::WITH_REPLY) { Some(find_reply(thread)?) } else { None };
         endpoint::receive(k, thread, from.object, reply, blocking);
@@ -329,15 +385,15 @@ fn receive(k: &mut Kernel, thread: TcbPtr, cptr: u64, plan: Plan) -> Result<(), 
         notification::wait(k, thread, from.object, blocking);
         Ok(())
     } else {
-        Err((cptr, MISSING))
+        Err((thread.context.get(CAP_REGISTER), MISSING))
     }
 }
 
 #[inline(always)]
 fn find_reply(thread: TcbPtr) -> Result<KernelPtr<Reply>, (u64, LookupFailure)> {
-    let cptr = thread.context.get(REPLY_REGISTER);
-    let slot = lookup::thread_slot(&thread, cptr).map_err(|failure| (cptr, failure))?;
-    let reply = slot.reply().ok_or((cptr, LookupFailure::MissingCapability { bits_left: 0 }))?;
+    const MISSING: LookupFailure = LookupFailure::MissingCapability { bits_left: 0 };
+    let slot = slot_in(thread, REPLY_REGISTER, None)?;
+    let reply = slot.reply().ok_or_else(|| (thread.context.get(REPLY_REGISTER), MISSING))?;
     Ok(reply.object)
 }
 

@@ -231,6 +231,16 @@ impl RawCap {
         unsafe { self.has_tag(CapTag::Endpoint).then(|| self.unpack_endpoint()) }
     }
 
+    /// As [`RawCap::notification`], if it has this right.
+    ///
+    /// # Safety
+    /// As [`RawCap::unpack`].
+    #[inline(always)]
+    pub unsafe fn notification_with(self, right: CapRights) -> Option<NotificationCap> {
+        // SAFETY: the caller's promise, and the tag.
+        unsafe { self.has(CapTag::Notification, right.bits()).then(|| self.unpack_notification()) }
+    }
+
     /// As [`RawCap::endpoint`], if one may send through it and be answered.
     ///
     /// # Safety

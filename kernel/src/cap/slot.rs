@@ -1,6 +1,8 @@
 //! A capability slot: 32 bytes, the only place where a capability lives.
 use core::cell::Cell;
 
+use sel_abi::CapRights;
+
 use super::{CNodeCap, Cap, EndpointCap, FrameCap, NotificationCap, Pml4Cap, RawCap, ReplyCap};
 use crate::addr::{KernelPtr, PhysAddr};
 use crate::arch::AddressSpace;
@@ -83,6 +85,20 @@ impl Slot {
     pub fn notification(&self) -> Option<NotificationCap> {
         // SAFETY: as for `cap`.
         unsafe { self.raw.get().notification() }
+    }
+
+    /// The capability, if it is one to a notification that one may signal.
+    #[inline(always)]
+    pub fn writable_notification(&self) -> Option<NotificationCap> {
+        // SAFETY: as for `cap`.
+        unsafe { self.raw.get().notification_with(CapRights::WRITE) }
+    }
+
+    /// The capability, if it is one to a notification that one may wait for.
+    #[inline(always)]
+    pub fn readable_notification(&self) -> Option<NotificationCap> {
+        // SAFETY: as for `cap`.
+        unsafe { self.raw.get().notification_with(CapRights::READ) }
     }
 
     /// The capability, if it is one to a reply object.

@@ -1,19 +1,19 @@
 //! The short way of the two system calls that a client and its server live on: a Call that a waiting server without time
-//! of its own can take at once, and the ReplyRecv that answers it.
+//! of its own can take at once, and the ReplyRecv that answers it; and of signals that wake nobody.
 //!
-//! For each there is a function that looks whether everything is as it usually is, and one that performs it then and leaves
+//! For each of the two there is a function that looks whether everything is as it usually is, and one that performs it then and leaves
 //! exactly the state that the long way would have left. What it does not do is read the clock: time is charged at the
 //! next kernel entry that does (abi.md 2.3, 9.7). The scheduling context travels with the message, so that there is
 //! nothing to decide about time.
 #![deny(unsafe_code)]
 
 use sel_abi::MessageInfo;
-use sel_abi::registers::REPLY_REGISTER;
+use sel_abi::registers::{CAP_REGISTER, REPLY_REGISTER};
 
 use super::transfer;
 use crate::addr::KernelPtr;
 use crate::arch;
-use crate::cap::EndpointCap;
+use crate::cap::{EndpointCap, Slot};
 use crate::fault::Fault;
 use crate::object::asid;
 use crate::object::endpoint::Endpoint;
@@ -186,4 +186,30 @@ impl ShortReplyRecv {
         }
         k.hand_over(server, caller);
     }
+}
+
+/// Does the signal, if `slot` holds a capability to send to a notification for which nobody waits.
+#[inline(always)]
+pub fn signal_nobody(slot: KernelPtr<Slot>, info: MessageInfo) -> bool {
+    let Some(to) = slot.writable_notification() else { return false };
+    let waited_for = !to.object.queue.is_empty() || to.object.bound_thread.get().is_some();
+    // Capabilities of the message are looked up, although nobody gets them.
+    if waited_for || info.extra_caps() > 0 {
+        return false;
+    }
+    to.object.keep(to.badge);
+    true
+}
+
+/// Takes the signals of a notification that the current thread waits for, if there are any.
+#[inline(always)]
+pub fn take_signal(slot: KernelPtr<Slot>, thread: TcbPtr) -> bool {
+    let Some(from) = slot.readable_notification() else { return false };
+    let others = from.object.bound_thread.get().is_some_and(|bound| bound != thread);
+    if others || !from.object.is_active() {
+        return false;
+    }
+    // The thread runs, and so it needs no scheduling context.
+    thread.context.set(CAP_REGISTER, from.object.take());
+    true
 }

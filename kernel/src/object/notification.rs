@@ -30,6 +30,20 @@ impl Notification {
     pub fn is_active(&self) -> bool {
         self.active.get()
     }
+
+    /// Keeps a signal until somebody takes it.
+    #[inline(always)]
+    pub fn keep(&self, badge: u64) {
+        self.word.set(self.word.get() | badge);
+        self.active.set(true);
+    }
+
+    /// Takes the signals that were kept.
+    #[inline(always)]
+    pub fn take(&self) -> u64 {
+        self.active.set(false);
+        self.word.take()
+    }
 }
 
 /// Signals: the first waiter takes it, or the bound thread if it waits for a message, or it is kept.
@@ -46,8 +60,7 @@ pub fn signal(k: &mut Kernel, notification: KernelPtr<Notification>, badge: u64)
         hand_over(k, notification, bound, badge);
         return;
     }
-    notification.word.set(notification.word.get() | badge);
-    notification.active.set(true);
+    notification.keep(badge);
 }
 
 #[inline(always)]
@@ -93,8 +106,7 @@ pub fn take_back_context(k: &mut Kernel, notification: KernelPtr<Notification>, 
 /// Gives the kept signals to a thread that receives.
 #[inline(always)]
 pub fn take_signal(k: &mut Kernel, notification: KernelPtr<Notification>, thread: TcbPtr) {
-    tcb::set_badge(thread, notification.word.take());
-    notification.active.set(false);
+    tcb::set_badge(thread, notification.take());
     lend_context(k, notification, thread);
     sched_context::thread_woken(k, thread);
 }

@@ -179,6 +179,17 @@ impl Kernel {
     pub fn yield_now(&mut self) {
         let Some(context) = self.current_context else { return };
         let used = self.consumed();
+        if context.is_round_robin()
+            && let Some(thread) = self.current
+        {
+            // A slice is all there is: it ends, and the next one comes when the others had theirs.
+            context.refills().round_robin_exhaust();
+            context.consumed.set(context.consumed.get().wrapping_add(used));
+            self.charged = self.now;
+            self.enqueue_tail(thread);
+            self.reprogram = true;
+            return self.reschedule();
+        }
         let amount = context.refills().head().amount;
         self.charge_budget(amount, false);
         // The report is of the time really used.

@@ -213,7 +213,7 @@ impl Kernel {
         match self.action {
             Action::Continue if self.current_goes_on() => {}
             Action::SwitchTo(candidate) if candidate.is_schedulable() => self.weigh(candidate),
-            _ => self.choose(),
+            _ => self.choose_first(),
         }
         self.switch_context();
     }
@@ -262,9 +262,14 @@ impl Kernel {
         self.switch_to(Some(next));
     }
 
-    /// Leaves to the first of all threads, the current one among them.
     #[inline(never)]
     fn choose(&mut self) {
+        self.choose_first();
+    }
+
+    /// Leaves to the first of all threads, the current one among them.
+    #[inline(always)]
+    fn choose_first(&mut self) {
         if let Some(current) = self.current
             && current.is_schedulable()
         {

@@ -159,7 +159,10 @@ impl Machine {
         match Syscall::from_raw(number.cast_signed()) {
             Some(Syscall::Call) => syscall::call(&mut self.k, thread, cptr, info),
             Some(Syscall::ReplyRecv) => syscall::reply_recv(&mut self.k, thread, cptr, info),
-            _ => syscall::other(&mut self.k, thread, number.cast_signed()),
+            Some(call) if call >= Syscall::Yield => {
+                syscall::other_call(&mut self.k, thread, cptr, info, number.cast_signed());
+            }
+            _ => syscall::unusual(&mut self.k, thread, number.cast_signed()),
         }
         self.after_entry();
     }

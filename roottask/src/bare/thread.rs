@@ -51,6 +51,8 @@ pub struct Options {
     pub fault_endpoint: Cap<Endpoint>,
     /// Its address space; another one than the program's own has to map the program's image.
     pub vspace: Cap<VSpace>,
+    /// Flags of the thread (TCB_SetFlags).
+    pub flags: Word,
 }
 
 impl Default for Options {
@@ -65,6 +67,7 @@ impl Default for Options {
             extra_refills: 0,
             fault_endpoint: Cap::NULL,
             vspace: initial::VSPACE,
+            flags: 0,
         }
     }
 }
@@ -190,6 +193,9 @@ impl Fixture<'_> {
             sched_context,
             options.fault_endpoint,
         )?;
+        if options.flags != 0 {
+            tcb.set_flags(0, options.flags)?;
+        }
         Ok(Thread { tcb, sched_context, done, stack_end: STACKS[index].end(), buffer })
     }
 

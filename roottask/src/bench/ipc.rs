@@ -92,7 +92,9 @@ fn measure(b: &mut Bench<'_>, setting: Setting) -> Outcome {
     tell(word::CALL_INFO, call_info);
     tell(word::REPLY_INFO, reply_info);
     tell(word::FPU, fpu.into());
-    let server_options = Options { vspace, ..Options::at_priority(PRIORITY) };
+    // As in sel4bench: a server without FPU state, a client that keeps its own.
+    let flags = if fpu { 0 } else { TCB_FLAG_FPU_DISABLED };
+    let server_options = Options { vspace, flags, ..Options::at_priority(PRIORITY) };
     // The two are prepared before either runs, because their buffers say what capabilities they send and receive.
     let sent = b.notification()?.cptr();
     let (server_slot, client_slot) = (b.slot(), b.slot());
@@ -106,11 +108,6 @@ fn measure(b: &mut Bench<'_>, setting: Setting) -> Outcome {
         sender.offer(0, sent);
         receiver.receive_into(slot);
         tell(index, slot);
-    }
-    if !fpu {
-        // Such threads need no FPU state: the kernel does not exchange it.
-        of_server.tcb.set_flags(0, TCB_FLAG_FPU_DISABLED)?;
-        of_client.tcb.set_flags(0, TCB_FLAG_FPU_DISABLED)?;
     }
     of_server.tcb.resume()?;
     b.settle()?;
@@ -145,7 +142,8 @@ fn send(b: &mut Bench<'_>, space: Space) -> Outcome {
     let vspace = b.space(space)?;
     tell(word::ENDPOINT, b.endpoint()?.cptr());
     tell(word::REPLY, b.reply()?.cptr());
-    b.spawn(Options { vspace, ..Options::at_priority(PRIORITY) }, receiver, 0)?;
+    let flags = TCB_FLAG_FPU_DISABLED;
+    b.spawn(Options { vspace, flags, ..Options::at_priority(PRIORITY) }, receiver, 0)?;
     b.settle()?;
     let sender = b.spawn(Options::at_priority(PRIORITY - 1), sender, 0)?;
     sender.join();

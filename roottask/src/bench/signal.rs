@@ -1,6 +1,6 @@
 //! Signals: to threads that wait, above, beside and below the signaller; to nobody; and the blocking wait.
 
-use libsel::abi::{Syscall, Word};
+use libsel::abi::{Syscall, TCB_FLAG_FPU_DISABLED, Word};
 
 use super::log::{FIRST, ROUNDS, SECOND};
 use super::pair::{Space, tell, told};
@@ -34,14 +34,19 @@ extern "C" fn waiter(_: Word) {
     }
 }
 
+/// Threads of sel4bench's rows of signals have no FPU state; those of its rows of the scheduler (`wait/blocks`) do.
+fn without_fpu(priority: Word) -> Options {
+    Options { flags: TCB_FLAG_FPU_DISABLED, ..Options::at_priority(priority) }
+}
+
 /// From the signaller to a waiter of higher priority.
 fn higher(b: &mut Bench<'_>, space: Space) -> Outcome {
     let vspace = b.space(space)?;
     tell(MEASURED, b.notification()?.cptr());
     tell(BACK, b.notification()?.cptr());
-    b.spawn(Options { vspace, ..Options::at_priority(201) }, waiter, 0)?;
+    b.spawn(Options { vspace, ..without_fpu(201) }, waiter, 0)?;
     b.settle()?;
-    b.spawn(Options::at_priority(200), signaller, 0)?.join();
+    b.spawn(without_fpu(200), signaller, 0)?.join();
     b.take(b.overheads.stub, |round| SECOND.end(round) - FIRST.begin(round));
     Ok(())
 }
@@ -67,10 +72,10 @@ fn not_higher(b: &mut Bench<'_>, space: Space, waiter_priority: Word) -> Outcome
     let vspace = b.space(space)?;
     tell(MEASURED, b.notification()?.cptr());
     tell(BACK, b.notification()?.cptr());
-    b.spawn(Options { vspace, ..Options::at_priority(waiter_priority) }, only_waiter, 0)?;
+    b.spawn(Options { vspace, ..without_fpu(waiter_priority) }, only_waiter, 0)?;
     b.settle()?;
     b.spawn(Options::at_priority(50), pacemaker, 0)?;
-    b.spawn(Options::at_priority(200), signaller, 0)?.join();
+    b.spawn(without_fpu(200), signaller, 0)?.join();
     b.take(b.overheads.stub, |round| FIRST.end(round) - FIRST.begin(round));
     Ok(())
 }

@@ -63,6 +63,10 @@ fn check_fpu(m: &Machine, found: &Found) {
 
 /// The timer fires before the first thread that waits for budget has it, and before the slice ends.
 fn check_timer(m: &Machine) {
+    if arch::timer() <= m.k.now {
+        // It fires at once.
+        return;
+    }
     let deadline = arch::timer().saturating_add(m.k.time.ticks_per_us);
     if let Some(context) = m.k.sched.release.first().and_then(|thread| thread.sched_context.get()) {
         let time = context.refills().head().time;
