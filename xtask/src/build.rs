@@ -56,6 +56,17 @@ impl KernelKind {
             KernelKind::Benchmark => &["--no-default-features", "--features", "benchmark"],
         }
     }
+
+    /// Further arguments of cargo: frame pointers, for backtraces, where there is a console to print them to. They are
+    /// added to what `.cargo/config.toml` says.
+    fn arguments(self) -> &'static [&'static str] {
+        const FRAME_POINTERS: &str =
+            r#"target.x86_64-unknown-none.rustflags=["-C","force-frame-pointers=yes"]"#;
+        match self {
+            KernelKind::Debug => &["--config", FRAME_POINTERS],
+            KernelKind::Release | KernelKind::Benchmark => &[],
+        }
+    }
 }
 
 /// Cargo's profiles.
@@ -78,11 +89,11 @@ pub fn run(context: &Context, args: &BuildArgs) -> Result<()> {
     let (kernel, others): (Vec<_>, Vec<_>) =
         packages(&context.root)?.into_iter().partition(|package| package == KERNEL);
     cargo_build(context, args, &others, &[])?;
-    cargo_build(context, args, &kernel, args.kernel.features())
+    cargo_build(context, args, &kernel, &[args.kernel.arguments(), args.kernel.features()].concat())
 }
 
-fn cargo_build(context: &Context, args: &BuildArgs, packages: &[String], features: &[&str]) -> Result<()> {
-    let mut command = context.cargo().args(["build", "--target", TARGET]).args(features);
+fn cargo_build(context: &Context, args: &BuildArgs, packages: &[String], more: &[&str]) -> Result<()> {
+    let mut command = context.cargo().args(["build", "--target", TARGET]).args(more);
     if args.profile == Profile::Release {
         command = command.arg("--release");
     }

@@ -1,4 +1,4 @@
-//! Who called: return addresses along the frame pointers, with names from the kernel file's symbol table.
+//! Who called: return addresses on the stack, with names from the kernel file's symbol table.
 use core::fmt;
 
 use elf::ElfBytes;
@@ -13,6 +13,8 @@ use spin::Once;
 use crate::arch::stack;
 use crate::boot::region::Region;
 
+/// The build keeps frame pointers, see `xtask/src/build.rs`.
+const FRAME_POINTERS: bool = cfg!(feature = "debug");
 /// Frames that a backtrace shows, at most.
 const MAX_FRAMES: usize = 32;
 
@@ -84,27 +86,60 @@ impl fmt::Display for Symbol {
     }
 }
 
-/// The return addresses on a stack.
+/// The return addresses on a stack. A debug build follows its frame pointers; the others have none, and show every word
+/// that is the address of code behind a function's start: some of them may be left over from earlier calls.
 pub struct Frames {
-    frame_pointer: u64,
+    next: u64,
     left: usize,
 }
 
 impl Frames {
-    /// Those of the frame whose frame pointer is given.
-    pub fn from(frame_pointer: u64) -> Self {
-        Frames { frame_pointer, left: MAX_FRAMES }
+    /// Those of the code that had these registers.
+    pub fn from(frame_pointer: u64, stack_pointer: u64) -> Self {
+        Frames { next: if FRAME_POINTERS { frame_pointer } else { stack_pointer }, left: MAX_FRAMES }
     }
 
     /// Those of the caller.
     #[inline(always)]
     pub fn here() -> Self {
-        let frame_pointer: u64;
-        // SAFETY: reads a register.
+        let (frame_pointer, stack_pointer): (u64, u64);
+        // SAFETY: reads two registers.
         unsafe {
-            core::arch::asm!("mov {}, rbp", out(reg) frame_pointer, options(nomem, nostack, preserves_flags))
+            core::arch::asm!(
+                "mov {}, rbp", "mov {}, rsp", out(reg) frame_pointer, out(reg) stack_pointer,
+                options(nomem, nostack, preserves_flags),
+            )
         }
-        Self::from(frame_pointer)
+        Self::from(frame_pointer, stack_pointer)
+    }
+
+    /// The next two words; None outside of the kernel's stacks.
+    fn words(&self) -> Option<[u64; 2]> {
+        const BYTES: u64 = 16;
+        let stack = stack::find(self.next)?;
+        if !self.next.is_multiple_of(8) || stack.end - self.next < BYTES {
+            return None;
+        }
+        let words = core::ptr::with_exposed_provenance::<[u64; 2]>(self.next as usize);
+        // SAFETY: both words lie inside one of the kernel's stacks and are aligned.
+        Some(unsafe { words.read_volatile() })
+    }
+
+    fn follow(&mut self) -> Option<u64> {
+        let [caller, return_address] = self.words()?;
+        // Frames of callers lie above: a damaged chain cannot go round in circles.
+        self.next = if caller > self.next { caller } else { 0 };
+        (return_address != 0).then_some(return_address)
+    }
+
+    fn scan(&mut self) -> Option<u64> {
+        loop {
+            let [word, _] = self.words()?;
+            self.next += 8;
+            if Symbol::After(word).find().is_some_and(|(_, offset)| offset > 0) {
+                return Some(word);
+            }
+        }
     }
 }
 
@@ -112,17 +147,7 @@ impl Iterator for Frames {
     type Item = u64;
 
     fn next(&mut self) -> Option<u64> {
-        const FRAME_BYTES: u64 = 16;
         self.left = self.left.checked_sub(1)?;
-        let stack = stack::find(self.frame_pointer)?;
-        if !self.frame_pointer.is_multiple_of(8) || stack.end - self.frame_pointer < FRAME_BYTES {
-            return None;
-        }
-        let frame = core::ptr::with_exposed_provenance::<[u64; 2]>(self.frame_pointer as usize);
-        // SAFETY: both words lie inside one of the kernel's stacks and are aligned.
-        let [caller, return_address] = unsafe { frame.read_volatile() };
-        // Frames of callers lie above: a damaged chain cannot go round in circles.
-        self.frame_pointer = if caller > self.frame_pointer { caller } else { 0 };
-        (return_address != 0).then_some(return_address)
+        if FRAME_POINTERS { self.follow() } else { self.scan() }
     }
 }

@@ -91,7 +91,7 @@ pub fn exception(frame: &TrapFrame, address: u64) -> ! {
     say!("[kernel] rcx {:016x} rdx {:016x} rsi {:016x} rdi {:016x}", f.rcx, f.rdx, f.rsi, f.rdi);
     say!("[kernel] r8  {:016x} r9  {:016x} r10 {:016x} r11 {:016x}", f.r8, f.r9, f.r10, f.r11);
     say!("[kernel] r12 {:016x} r13 {:016x} r14 {:016x} r15 {:016x}", f.r12, f.r13, f.r14, f.r15);
-    finish(Frames::from(f.rbp))
+    finish(Frames::from(f.rbp, f.rsp))
 }
 
 /// Something outside of the kernel makes it impossible to start: says so in one line and stops.

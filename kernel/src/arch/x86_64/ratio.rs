@@ -58,7 +58,7 @@ impl AlarmRatio {
     #[inline(always)]
     pub fn alarm(&self, count: u64) -> u32 {
         let count = count.min(self.longest);
-        let part = (u128::from(count) * u128::from(self.part) >> 64) as u64;
+        let part = ((u128::from(count) * u128::from(self.part)) >> 64) as u64;
         // Not more than 32 bits, see `longest`.
         (count.wrapping_mul(self.whole) + part) as u32 + 1
     }
