@@ -73,6 +73,14 @@ impl Fault {
     }
 }
 
+impl Fault {
+    /// Whether a thread with this fault, or none, goes on when it is answered with this message (abi.md 5.3).
+    #[inline]
+    pub fn goes_on_after(&self, info: MessageInfo) -> bool {
+        matches!(self, Fault::None | Fault::Cap { .. } | Fault::Vm { .. }) || info.label() == 0
+    }
+}
+
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {

@@ -10,8 +10,8 @@ use crate::dump::NAME_BYTES;
 use crate::error::{LookupFailure, Preempted, Stop};
 use crate::fault::{self, Fault};
 use crate::invoke::{self, Invocation};
-use crate::ipc::fastpath::{self, Refusal};
-use crate::ipc::{message, transfer};
+use crate::ipc::fastpath::{self, Refusal, Width};
+use crate::ipc::{direct, message, transfer};
 use crate::latency::Cause;
 use crate::object::reply::Reply;
 use crate::object::tcb::{SendMode, TcbPtr, ThreadState};
@@ -90,27 +90,52 @@ const PLANS: [Plan; 11] = {
 /// A Call of the current thread; it passed `cptr` and `info`.
 #[inline(always)]
 pub fn call(k: &mut Kernel, thread: TcbPtr, cptr: u64, info: MessageInfo) {
-    match fastpath::short_call(k, thread, cptr, info, false) {
+    match fastpath::short_call(k, thread, cptr, info, Width::Narrow) {
         Ok(call) => {
-            call.perform(k, false);
+            call.perform(k, info, Width::Narrow);
             k.latency.end_of_stretch();
         }
-        Err(Refusal::Crowd) => call_in_crowd(k, thread, cptr, info),
+        Err(Refusal::Wide) => wide_call(k, thread, cptr, info),
         Err(Refusal::Other) => slow(k, thread, Syscall::Call.raw()),
     }
+}
+
+#[inline(never)]
+fn wide_call(k: &mut Kernel, thread: TcbPtr, cptr: u64, info: MessageInfo) {
+    if k.reads_clock_in_time() {
+        if let Ok(call) = fastpath::short_call(k, thread, cptr, info, Width::Wide) {
+            call.perform(k, info, Width::Wide);
+            return k.latency.end_of_stretch();
+        }
+        let slot = thread.cspace().flat_slot(cptr);
+        return follow_plan(k, thread, Syscall::Call.raw(), slot);
+    }
+    slow(k, thread, Syscall::Call.raw());
 }
 
 /// A ReplyRecv of the current thread.
 #[inline(always)]
 pub fn reply_recv(k: &mut Kernel, thread: TcbPtr, cptr: u64, info: MessageInfo) {
-    match fastpath::short_reply_recv(k, thread, cptr, info, false) {
+    match fastpath::short_reply_recv(k, thread, cptr, info, Width::Narrow) {
         Ok(call) => {
-            call.perform(k, false);
+            call.perform(k, info, Width::Narrow);
             k.latency.end_of_stretch();
         }
-        Err(Refusal::Crowd) => reply_recv_in_crowd(k, thread, cptr, info),
+        Err(Refusal::Wide) => wide_reply_recv(k, thread, cptr, info),
         Err(Refusal::Other) => slow(k, thread, Syscall::ReplyRecv.raw()),
     }
+}
+
+#[inline(never)]
+fn wide_reply_recv(k: &mut Kernel, thread: TcbPtr, cptr: u64, info: MessageInfo) {
+    if k.reads_clock_in_time() {
+        if let Ok(call) = fastpath::short_reply_recv(k, thread, cptr, info, Width::Wide) {
+            call.perform(k, info, Width::Wide);
+            return k.latency.end_of_stretch();
+        }
+        return follow_plan(k, thread, Syscall::ReplyRecv.raw(), None);
+    }
+    slow(k, thread, Syscall::ReplyRecv.raw());
 }
 
 /// One of the other system calls that every build has.
@@ -120,15 +145,18 @@ pub fn other_call(k: &mut Kernel, thread: TcbPtr, cptr: u64, info: MessageInfo, 
     const NB_SEND: i64 = Syscall::NbSend.raw();
     const WAIT: i64 = Syscall::Wait.raw();
     const NB_WAIT: i64 = Syscall::NbWait.raw();
-    k.update_time();
-    if !k.budget_left() || k.has_to_awaken() {
+    const YIELD: i64 = Syscall::Yield.raw();
+    if !k.reads_clock_in_time() {
         return slow(k, thread, number);
+    }
+    if number == YIELD && k.yield_slice(thread) {
+        return k.latency.end_of_stretch();
     }
     let slot = thread.cspace().flat_slot(cptr);
     if let Some(slot) = slot
         && match number {
-            SEND | NB_SEND => fastpath::signal_nobody(slot, info),
-            WAIT | NB_WAIT => fastpath::take_signal(slot, thread),
+            SEND | NB_SEND => direct::send(k, thread, slot, info),
+            WAIT | NB_WAIT => direct::wait(k, thread, slot, number == WAIT),
             _ => false,
         }
     {
@@ -147,30 +175,6 @@ pub fn unusual(k: &mut Kernel, thread: TcbPtr, number: i64) {
         k.latency.end_of_stretch();
     } else {
         slow(k, thread, number);
-    }
-}
-
-/// A Call to an endpoint at which several threads wait, or none.
-#[inline(never)]
-fn call_in_crowd(k: &mut Kernel, thread: TcbPtr, cptr: u64, info: MessageInfo) {
-    match fastpath::short_call(k, thread, cptr, info, true) {
-        Ok(call) => {
-            call.perform(k, true);
-            k.latency.end_of_stretch();
-        }
-        Err(_) => slow(k, thread, Syscall::Call.raw()),
-    }
-}
-
-/// A ReplyRecv from an endpoint at which others wait.
-#[inline(never)]
-fn reply_recv_in_crowd(k: &mut Kernel, thread: TcbPtr, cptr: u64, info: MessageInfo) {
-    match fastpath::short_reply_recv(k, thread, cptr, info, true) {
-        Ok(call) => {
-            call.perform(k, true);
-            k.latency.end_of_stretch();
-        }
-        Err(_) => slow(k, thread, Syscall::ReplyRecv.raw()),
     }
 }
 
@@ -480,6 +484,12 @@ pub fn exception(k: &mut Kernel, vector: u64, code: u64, address: u64) {
         } else {
             Fault::Exception { vector: vector as u32, code: code as u32 & 0x0fff_ffff }
         };
+        if !k.has_to_awaken()
+            && let Ok(call) = fastpath::short_fault(k, thread)
+        {
+            call.tell(k, fault);
+            return k.latency.end_of_stretch();
+        }
         fault::raise(k, thread, fault);
     }
     k.finish();
@@ -554,7 +564,7 @@ impl Kernel {
     /// Waits until a thread can run.
     #[cold]
     #[inline(never)]
-    fn idle(&mut self) {
+    pub fn idle(&mut self) {
         while self.current.is_none() {
             self.latency.end_of_stretch();
             arch::wait_for_interrupt();

@@ -77,6 +77,20 @@ pub fn reset() {
     SPACE.set(NO_SPACE);
 }
 
+/// Time, and whether an interrupt waits.
+pub type Clock = (u64, bool);
+
+/// What [`set_clock`] sets.
+pub fn clock() -> Clock {
+    (NOW.get(), PENDING.get())
+}
+
+/// Sets time back.
+pub fn set_clock((now, pending): Clock) {
+    NOW.set(now);
+    PENDING.set(pending);
+}
+
 /// Lets time pass.
 pub fn advance(ticks: u64) {
     NOW.set(NOW.get() + ticks);

@@ -1,20 +1,20 @@
 //! The short way of the two system calls that a client and its server live on: a Call that a waiting server without time
-//! of its own can take at once, and the ReplyRecv that answers it; and of signals that wake nobody.
+//! of its own can take at once, and the ReplyRecv that answers it.
 //!
-//! For each of the two there is a function that looks whether everything is as it usually is, and one that performs it then and leaves
+//! For each there is a function that looks whether everything is as it usually is, and one that performs it then and leaves
 //! exactly the state that the long way would have left. What it does not do is read the clock: time is charged at the
 //! next kernel entry that does (abi.md 2.3, 9.7). The scheduling context travels with the message, so that there is
 //! nothing to decide about time.
 #![deny(unsafe_code)]
 
 use sel_abi::MessageInfo;
-use sel_abi::registers::{CAP_REGISTER, REPLY_REGISTER};
+use sel_abi::registers::{CAP_REGISTER, INFO_REGISTER, REPLY_REGISTER};
 
 use super::transfer;
 use crate::addr::KernelPtr;
 use crate::arch;
-use crate::cap::{EndpointCap, Slot};
-use crate::fault::Fault;
+use crate::cap::EndpointCap;
+use crate::fault::{self, Fault};
 use crate::object::asid;
 use crate::object::endpoint::Endpoint;
 use crate::object::reply::Reply;
@@ -47,17 +47,39 @@ impl Kernel {
 /// What a system call cannot go the short way for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Refusal {
-    /// Others wait at the endpoint, too: the short way takes a few steps more.
-    Crowd,
+    /// A message in buffers, others that wait at the endpoint, a fault that is answered: see [`Width::Wide`].
+    Wide,
     /// Anything else.
     Other,
 }
 
-/// A Call that can go the short way.
+/// How much the short way does.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Width {
+    /// Messages in registers, and one thread at the endpoint. It does not read the clock.
+    Narrow,
+    /// Messages of any length without capabilities, and several threads at the endpoint. The clock was read, the current
+    /// thread has budget, and no thread's replenishment has come.
+    Wide,
+}
+
+impl Width {
+    /// Whether a message can go this way.
+    #[inline(always)]
+    fn takes(self, info: MessageInfo) -> Result<(), Refusal> {
+        match self {
+            Width::Narrow if transfer::is_short(info) => Ok(()),
+            Width::Wide if info.extra_caps() == 0 => Ok(()),
+            Width::Narrow => Err(Refusal::Wide),
+            Width::Wide => Err(Refusal::Other),
+        }
+    }
+}
+
+/// A Call that can go the short way, or a fault, which is one to its handler.
 #[derive(Clone, Copy)]
 pub struct ShortCall {
     sender: TcbPtr,
-    info: MessageInfo,
     cap: EndpointCap,
     receiver: TcbPtr,
     reply: KernelPtr<Reply>,
@@ -68,22 +90,40 @@ pub struct ShortCall {
 /// and whether that server runs next.
 ///
 /// # Errors
-/// It does not, or (without `crowd`) it is not the only one that waits.
+/// It does not, or not this way.
 #[inline(always)]
 pub fn short_call(
     k: &Kernel,
     sender: TcbPtr,
     cptr: u64,
     info: MessageInfo,
-    crowd: bool,
+    width: Width,
 ) -> Result<ShortCall, Refusal> {
-    if !transfer::is_short(info) {
-        return Err(Refusal::Other);
-    }
+    width.takes(info)?;
     let slot = sender.cspace().flat_slot(cptr).ok_or(Refusal::Other)?;
-    let cap = slot.callable_endpoint().ok_or(Refusal::Other)?;
+    to_waiting_server(k, sender, slot.callable_endpoint().ok_or(Refusal::Other)?, width)
+}
+
+/// The same for a fault of the current thread. Its handler's capability is one through which it can be told, and answered
+/// (abi.md 5.4).
+#[inline(always)]
+pub fn short_fault(k: &Kernel, faulter: TcbPtr) -> Result<ShortCall, Refusal> {
+    let handler = faulter.fault_handler().callable_endpoint().ok_or(Refusal::Other)?;
+    to_waiting_server(k, faulter, handler, Width::Wide)
+}
+
+#[inline(always)]
+fn to_waiting_server(
+    k: &Kernel,
+    sender: TcbPtr,
+    cap: EndpointCap,
+    width: Width,
+) -> Result<ShortCall, Refusal> {
     let queue = &cap.object.queue;
-    let receiver = if crowd { queue.first() } else { queue.only() }.ok_or(Refusal::Crowd)?;
+    let receiver = match width {
+        Width::Narrow => queue.only().ok_or(Refusal::Wide)?,
+        Width::Wide => queue.first().ok_or(Refusal::Other)?,
+    };
     let ThreadState::BlockedOnReceive { reply: Some(reply), .. } = receiver.state.get() else {
         return Err(Refusal::Other);
     };
@@ -92,20 +132,42 @@ pub fn short_call(
     if receiver.sched_context.get().is_some() || !k.runs_next(&receiver, &sender) {
         return Err(Refusal::Other);
     }
-    Ok(ShortCall { sender, info, cap, receiver, reply, context })
+    Ok(ShortCall { sender, cap, receiver, reply, context })
 }
 
 impl ShortCall {
-    /// Performs it; `crowd` as it was asked for.
+    /// Performs a Call with this message; `width` as it was looked for.
     #[inline(always)]
-    pub fn perform(self, k: &mut Kernel, crowd: bool) {
-        let ShortCall { sender, info, cap, receiver, reply, context } = self;
-        if crowd {
-            cap.object.queue.remove(receiver);
-        } else {
-            cap.object.queue.remove_only(receiver);
+    pub fn perform(self, k: &mut Kernel, info: MessageInfo, width: Width) {
+        let ShortCall { sender, cap, receiver, .. } = self;
+        match width {
+            Width::Narrow => {
+                cap.object.queue.remove_only(receiver);
+                transfer::short(&sender, &receiver, info, cap.badge);
+            }
+            Width::Wide => {
+                cap.object.queue.remove(receiver);
+                transfer::message(sender, Some(cap.object), cap.badge, false, receiver);
+            }
         }
-        transfer::short(&sender, &receiver, info, cap.badge);
+        self.hand_over(k);
+    }
+
+    /// Tells the handler of a fault.
+    #[inline(always)]
+    pub fn tell(self, k: &mut Kernel, fault: Fault) {
+        let ShortCall { sender, cap, receiver, .. } = self;
+        cap.object.queue.remove(receiver);
+        sender.fault.set(fault);
+        let info = fault::write_message(&fault, sender, receiver);
+        receiver.context.set(INFO_REGISTER, info.0);
+        receiver.context.set(CAP_REGISTER, cap.badge);
+        self.hand_over(k);
+    }
+
+    #[inline(always)]
+    fn hand_over(self, k: &mut Kernel) {
+        let ShortCall { sender, receiver, reply, context, .. } = self;
         receiver.state.set(ThreadState::Running);
         sender.state.set(ThreadState::BlockedOnReply { reply });
         reply.push_lent(sender, context, receiver);
@@ -117,7 +179,6 @@ impl ShortCall {
 #[derive(Clone, Copy)]
 pub struct ShortReplyRecv {
     server: TcbPtr,
-    info: MessageInfo,
     endpoint: KernelPtr<Endpoint>,
     reply: KernelPtr<Reply>,
     caller: TcbPtr,
@@ -128,18 +189,16 @@ pub struct ShortReplyRecv {
 /// next, and whether the thread will wait at the endpoint.
 ///
 /// # Errors
-/// It is not so, or (without `crowd`) others wait at the endpoint.
+/// It is not so, or not this way.
 #[inline(always)]
 pub fn short_reply_recv(
     k: &Kernel,
     server: TcbPtr,
     cptr: u64,
     info: MessageInfo,
-    crowd: bool,
+    width: Width,
 ) -> Result<ShortReplyRecv, Refusal> {
-    if !transfer::is_short(info) {
-        return Err(Refusal::Other);
-    }
+    width.takes(info)?;
     let cspace = server.cspace();
     let slot = cspace.flat_slot(cptr).ok_or(Refusal::Other)?;
     let endpoint = slot.readable_endpoint().ok_or(Refusal::Other)?;
@@ -150,7 +209,6 @@ pub fn short_reply_recv(
     debug_assert!(k.current_context == Some(context), "the current thread pays");
     let bound = server.bound_notification.get();
     let fits = matches!(caller.state.get(), ThreadState::BlockedOnReply { .. })
-        && caller.fault.get() == Fault::None
         && caller.sched_context.get().is_none()
         && reply.sched_context.get() == Some(context)
         && bound.is_none_or(|bound| !bound.is_active() && bound.sched_context.get().is_none())
@@ -158,58 +216,51 @@ pub fn short_reply_recv(
     if !fits {
         return Err(Refusal::Other);
     }
-    if let Some(first) = endpoint.object.queue.first() {
-        if !crowd {
-            return Err(Refusal::Crowd);
-        }
-        if !matches!(first.state.get(), ThreadState::BlockedOnReceive { .. }) {
+    let fault = caller.fault.get();
+    let first = endpoint.object.queue.first();
+    match width {
+        Width::Narrow if fault != Fault::None || first.is_some() => return Err(Refusal::Wide),
+        Width::Wide if first.is_some_and(|first| !first.is_receiving()) || !fault.goes_on_after(info) => {
             return Err(Refusal::Other);
         }
+        Width::Narrow | Width::Wide => {}
     }
-    Ok(ShortReplyRecv { server, info, endpoint: endpoint.object, reply, caller, context })
+    Ok(ShortReplyRecv { server, endpoint: endpoint.object, reply, caller, context })
 }
 
 impl ShortReplyRecv {
-    /// Performs it; `crowd` as it was asked for.
+    /// Performs it with this message; `width` as it was looked for.
     #[inline(always)]
-    pub fn perform(self, k: &mut Kernel, crowd: bool) {
-        let ShortReplyRecv { server, info, endpoint, reply, caller, context } = self;
-        transfer::short(&server, &caller, info, 0);
+    pub fn perform(self, k: &mut Kernel, info: MessageInfo, width: Width) {
+        let ShortReplyRecv { server, endpoint, reply, caller, context } = self;
+        match width {
+            Width::Narrow => {
+                transfer::short(&server, &caller, info, 0);
+                caller.state.set(ThreadState::Running);
+            }
+            Width::Wide => answer(server, caller),
+        }
         reply.pop_lent(context, server, caller);
-        caller.state.set(ThreadState::Running);
         server.state.set(ThreadState::BlockedOnReceive { endpoint, reply: Some(reply) });
         reply.thread.set(Some(server));
-        if crowd {
-            endpoint.queue.insert(server, super::goes_before);
-        } else {
-            endpoint.queue.insert_only(server);
+        match width {
+            Width::Narrow => endpoint.queue.insert_only(server),
+            Width::Wide => endpoint.queue.insert(server, super::goes_before),
         }
         k.hand_over(server, caller);
     }
 }
 
-/// Does the signal, if `slot` holds a capability to send to a notification for which nobody waits.
-#[inline(always)]
-pub fn signal_nobody(slot: KernelPtr<Slot>, info: MessageInfo) -> bool {
-    let Some(to) = slot.writable_notification() else { return false };
-    let waited_for = !to.object.queue.is_empty() || to.object.bound_thread.get().is_some();
-    // Capabilities of the message are looked up, although nobody gets them.
-    if waited_for || info.extra_caps() > 0 {
-        return false;
+/// Gives the caller its answer: a message, or what becomes of its fault. It goes on.
+fn answer(server: TcbPtr, caller: TcbPtr) {
+    let fault = caller.fault.get();
+    if fault == Fault::None {
+        transfer::message(server, None, 0, false, caller);
+    } else {
+        fault::apply_reply(server, caller, &fault);
+        caller.fault.set(Fault::None);
+        // It executes the instruction at its restart address again.
+        caller.context.restart();
     }
-    to.object.keep(to.badge);
-    true
-}
-
-/// Takes the signals of a notification that the current thread waits for, if there are any.
-#[inline(always)]
-pub fn take_signal(slot: KernelPtr<Slot>, thread: TcbPtr) -> bool {
-    let Some(from) = slot.readable_notification() else { return false };
-    let others = from.object.bound_thread.get().is_some_and(|bound| bound != thread);
-    if others || !from.object.is_active() {
-        return false;
-    }
-    // The thread runs, and so it needs no scheduling context.
-    thread.context.set(CAP_REGISTER, from.object.take());
-    true
+    caller.state.set(ThreadState::Running);
 }

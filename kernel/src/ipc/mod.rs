@@ -1,5 +1,6 @@
 //! Messages between threads: who waits where, and how words and capabilities travel.
 
+pub mod direct;
 pub mod fastpath;
 pub mod message;
 pub mod transfer;

@@ -175,6 +175,12 @@ impl Tcb {
         &self.slots[4]
     }
 
+    /// Waits for a message.
+    #[inline]
+    pub fn is_receiving(&self) -> bool {
+        matches!(self.state.get(), ThreadState::BlockedOnReceive { .. })
+    }
+
     /// Running or Restart.
     #[inline]
     pub fn is_runnable(&self) -> bool {

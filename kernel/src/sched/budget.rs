@@ -20,6 +20,13 @@ impl Kernel {
         self.now = now;
     }
 
+    /// Reads the clock; true if the current thread has budget, and no thread's replenishment has come.
+    #[inline(always)]
+    pub fn reads_clock_in_time(&mut self) -> bool {
+        self.update_time();
+        self.budget_left() && !self.has_to_awaken()
+    }
+
     /// Ticks that were used and not charged yet.
     #[inline(always)]
     pub fn consumed(&self) -> u64 {
@@ -175,21 +182,32 @@ impl Kernel {
         arch::set_timer(self.now, ticks.saturating_sub(self.time.ticks_per_us));
     }
 
+    /// Yield of a round robin thread: its slice ends, and the next one comes when the others of its priority had theirs.
+    /// False for any other thread. The current thread has budget, and no other one's replenishment has come.
+    #[inline(always)]
+    pub fn yield_slice(&mut self, thread: TcbPtr) -> bool {
+        let Some(context) = self.current_context else { return false };
+        if !context.is_round_robin() || context.refills().head().time > self.now {
+            return false;
+        }
+        context.refills().round_robin_exhaust();
+        context.consumed.set(context.consumed.get().wrapping_add(self.consumed()));
+        self.charged = self.now;
+        let priority = thread.priority.get();
+        if self.sched.ready.highest(self.sched.domain()).is_some_and(|highest| highest >= priority) {
+            self.enqueue_tail(thread);
+            self.leave_to_first();
+        } else {
+            self.reprogram = true;
+            self.switch_context();
+        }
+        true
+    }
+
     /// Yield: gives up what is left of the head refill (abi.md 9.7).
     pub fn yield_now(&mut self) {
         let Some(context) = self.current_context else { return };
         let used = self.consumed();
-        if context.is_round_robin()
-            && let Some(thread) = self.current
-        {
-            // A slice is all there is: it ends, and the next one comes when the others had theirs.
-            context.refills().round_robin_exhaust();
-            context.consumed.set(context.consumed.get().wrapping_add(used));
-            self.charged = self.now;
-            self.enqueue_tail(thread);
-            self.reprogram = true;
-            return self.reschedule();
-        }
         let amount = context.refills().head().amount;
         self.charge_budget(amount, false);
         // The report is of the time really used.

@@ -1,176 +1,10 @@
-//! The fast paths leave exactly the state that the slow path leaves: both are run from the same state, and all of memory
-//! and of the kernel's own state is compared.
-use std::mem::{MaybeUninit, offset_of};
+//! The fast paths are taken where they should be, and leave exactly the state that the general path leaves.
+use sel_abi::{CapRights, Label};
 
-use sel_abi::registers::{CAP_REGISTER, INFO_REGISTER, SYSCALL_REGISTER};
-use sel_abi::{CapRights, Label, MessageInfo, Syscall};
-
-use super::machine::{Machine, msg};
+use super::both_ways::Taken;
+use super::machine::{Machine, Msg, msg};
 use super::objects::ROOT;
-use crate::addr::PhysAddr;
-use crate::arch::{self, ARENA_BASE, ARENA_BYTES, AddressSpace};
-use crate::fault::Fault;
-use crate::ipc::fastpath;
-use crate::object::tcb::{Tcb, TcbPtr, ThreadState};
-use crate::state::Kernel;
-use crate::syscall;
-
-/// How often each way was taken.
-#[derive(Clone, Copy, Default, Debug)]
-pub struct Taken {
-    pub calls: usize,
-    pub replies: usize,
-    pub refused: usize,
-}
-
-impl std::ops::Add for Taken {
-    type Output = Taken;
-
-    fn add(self, more: Taken) -> Taken {
-        Taken {
-            calls: self.calls + more.calls,
-            replies: self.replies + more.replies,
-            refused: self.refused + more.refused,
-        }
-    }
-}
-
-/// All that a kernel entry can change.
-struct Snapshot {
-    /// What is compared of the arena.
-    memory: Vec<u64>,
-    /// All of it.
-    whole: Vec<u64>,
-    kernel: Box<MaybeUninit<Kernel>>,
-    /// The kernel's state as text: its bytes also hold what nobody reads any more.
-    text: String,
-    /// States and faults of the threads, for the same reason: they are no part of `memory`.
-    threads: Vec<(TcbPtr, ThreadState, Fault)>,
-    space: AddressSpace,
-    timer: u64,
-}
-
-fn arena() -> &'static [std::cell::Cell<u64>] {
-    // SAFETY: the arena is RAM of this size; what lies in it is made of cells.
-    unsafe { crate::addr::cells(PhysAddr(ARENA_BASE), ARENA_BYTES as usize / 8) }
-}
-
-/// The words of the arena, without the states and faults of the threads.
-fn memory_without(threads: &[TcbPtr]) -> Vec<u64> {
-    let mut memory: Vec<u64> = arena().iter().map(std::cell::Cell::get).collect();
-    for thread in threads {
-        let tcb = (thread.phys().0 - ARENA_BASE) as usize;
-        for (offset, bytes) in
-            [(offset_of!(Tcb, state), size_of::<ThreadState>()), (offset_of!(Tcb, fault), size_of::<Fault>())]
-        {
-            memory[(tcb + offset) / 8..(tcb + offset + bytes) / 8].fill(0);
-        }
-    }
-    memory
-}
-
-impl Snapshot {
-    fn take(k: &Kernel) -> Snapshot {
-        let mut kernel = Box::new(MaybeUninit::uninit());
-        // SAFETY: the copy is only ever written back over the original, so that nothing exists twice.
-        unsafe { std::ptr::copy_nonoverlapping(k, kernel.as_mut_ptr(), 1) };
-        let threads: Vec<TcbPtr> =
-            std::iter::successors(k.threads, |thread| thread.listed_before.get()).collect();
-        Snapshot {
-            memory: memory_without(&threads),
-            whole: arena().iter().map(std::cell::Cell::get).collect(),
-            threads: threads.iter().map(|thread| (*thread, thread.state.get(), thread.fault.get())).collect(),
-            kernel,
-            text: describe(k),
-            space: arch::address_space(),
-            timer: arch::timer(),
-        }
-    }
-
-    fn restore(&self, k: &mut Kernel) {
-        // SAFETY: see `take`; the kernel's state has no destructor.
-        unsafe { std::ptr::copy_nonoverlapping(self.kernel.as_ptr(), k, 1) };
-        arena().iter().zip(&self.whole).for_each(|(cell, word)| cell.set(*word));
-        arch::set_address_space(self.space);
-        arch::set_timer(0, self.timer);
-    }
-
-    #[track_caller]
-    fn is(&self, other: &Snapshot, what: &str) {
-        assert_eq!(self.text, other.text, "{what}");
-        assert_eq!((self.space, self.timer), (other.space, other.timer), "{what}");
-        assert_eq!(self.threads, other.threads, "{what}");
-        let differs = self.memory.iter().zip(&other.memory).position(|(a, b)| a != b);
-        if let Some(index) = differs {
-            let address = ARENA_BASE + index as u64 * 8;
-            panic!("{what}: {:#x} and {:#x} at {address:#x}", self.memory[index], other.memory[index]);
-        }
-    }
-}
-
-fn describe(k: &Kernel) -> String {
-    let ready: Vec<Vec<_>> = (0..16).map(|domain| k.sched.ready.iter(domain).collect()).collect();
-    let release: Vec<_> = k.sched.release.iter().collect();
-    format!(
-        "current {:?} context {:?} now {} consumed {} action {:?} reprogram {} fpu {:?} arrivals {} {:?} \
-         domain {} left {} ready {ready:?} release {release:?}",
-        k.current,
-        k.current_context,
-        k.now,
-        k.consumed(),
-        k.action,
-        k.reprogram,
-        k.fpu_owner,
-        k.arrivals,
-        k.cancellation,
-        k.sched.domain(),
-        k.domain_schedule.remaining(),
-    )
-}
-
-/// Runs the system call of the current thread both ways and compares; the state is as before then.
-pub fn compare(m: &mut Machine) -> Taken {
-    let thread = m.current();
-    let call = Syscall::from_raw(thread.context.get(SYSCALL_REGISTER).cast_signed());
-    // The fast paths do not read the clock. What it says at this entry is the same for both.
-    m.k.update_time();
-    if !m.k.budget_left() {
-        return Taken::default();
-    }
-    let (cptr, info) = (thread.context.get(CAP_REGISTER), MessageInfo(thread.context.get(INFO_REGISTER)));
-    // A way that both kinds of fast path take counts once.
-    let mut found = Taken { refused: 1, ..Taken::default() };
-    for crowd in [false, true] {
-        match call {
-            Some(Syscall::Call) => {
-                if let Ok(call) = fastpath::short_call(&m.k, thread, cptr, info, crowd) {
-                    found = both_ways(m, |k| call.perform(k, crowd), Taken { calls: 1, ..Taken::default() });
-                }
-            }
-            Some(Syscall::ReplyRecv) => {
-                if let Ok(call) = fastpath::short_reply_recv(&m.k, thread, cptr, info, crowd) {
-                    found =
-                        both_ways(m, |k| call.perform(k, crowd), Taken { replies: 1, ..Taken::default() });
-                }
-            }
-            _ => return Taken::default(),
-        }
-    }
-    found
-}
-
-fn both_ways(m: &mut Machine, fast: impl FnOnce(&mut Kernel), taken: Taken) -> Taken {
-    let thread = m.current();
-    let before = Snapshot::take(&m.k);
-    fast(&mut m.k);
-    let after = Snapshot::take(&m.k);
-    before.restore(&mut m.k);
-    let number = thread.context.get(SYSCALL_REGISTER).cast_signed();
-    syscall::slow(&mut m.k, thread, number);
-    after.is(&Snapshot::take(&m.k), "fast and slow path");
-    before.restore(&mut m.k);
-    taken
-}
+use crate::object::tcb::ThreadState;
 
 /// The root task as the client of a passive server: endpoint, badged capability with these rights, reply object.
 fn pair(rights: CapRights) -> (Machine, u64, u64, u64) {
@@ -203,10 +37,9 @@ fn a_call_and_its_answer_take_the_fast_path() {
 
 #[test]
 fn what_is_unusual_takes_the_slow_path() {
-    // Five words, a capability, no right to an answer, a server with time of its own, a higher thread that is ready.
-    let cases: [fn(&mut Machine, u64); 3] = [
-        |m, cap| m.call_ipc(cap, msg(0, &[1, 2, 3, 4, 5])),
-        |m, cap| m.call_ipc(cap, super::machine::Msg { label: 0, words: &[], caps: &[ROOT] }),
+    // A capability, no right to an answer, a server with time of its own, a higher thread that is ready.
+    let cases: [fn(&mut Machine, u64); 2] = [
+        |m, cap| m.call_ipc(cap, Msg { label: 0, words: &[], caps: &[ROOT] }),
         |m, cap| {
             let without = m.copy_with(cap, CapRights::WRITE);
             m.compared = Some(Taken::default());
@@ -276,4 +109,89 @@ fn an_endpoint_with_several_servers_is_served_fast_too() {
     }
     let taken = m.compared.unwrap();
     assert_eq!((taken.calls, taken.replies, taken.refused), (3, 3, 0));
+}
+
+/// A message in buffers.
+#[test]
+fn long_messages_are_carried_fast_too() {
+    let (mut m, endpoint, cap, reply) = pair(CapRights::ALL);
+    m.compared = Some(Taken::default());
+    let message: Vec<u64> = (0..20).collect();
+    m.call_ipc(cap, msg(9, &message));
+    assert_eq!(m.reply_of(m.current()).words, message);
+    m.reply_recv(endpoint, reply, msg(5, &message[..7]));
+    assert_eq!(m.reply_of(m.root).words, message[..7]);
+    let taken = m.compared.unwrap();
+    assert_eq!((taken.calls, taken.replies, taken.refused), (1, 1, 0));
+}
+
+#[test]
+fn signals_waits_and_yields_are_the_same_both_ways() {
+    let mut m = Machine::new();
+    let ntfn = m.notification();
+    m.root_priority(100);
+    m.started(100);
+    m.compared = Some(Taken::default());
+    // Nobody waits; the signal is taken; there is none; another one of the same priority runs.
+    m.signal(ntfn);
+    m.wait(ntfn);
+    m.poll(ntfn);
+    m.yield_now();
+    assert_ne!(m.current(), m.root);
+    m.yield_now();
+    assert_eq!(m.current(), m.root);
+    // The root task waits, the other thread wakes it: it has the same priority, and comes when that one yields.
+    m.wait(ntfn);
+    m.signal(ntfn);
+    assert_ne!(m.current(), m.root);
+    m.yield_now();
+    assert_eq!(m.current(), m.root);
+    let taken = m.compared.unwrap();
+    assert_eq!((taken.signals, taken.waits, taken.yields, taken.refused), (2, 3, 3, 0));
+}
+
+#[test]
+fn a_woken_thread_runs_as_its_priority_says_both_ways() {
+    for priority in [99, 100, 101] {
+        let mut m = Machine::new();
+        let (ntfn, endpoint, reply) = (m.notification(), m.endpoint(), m.reply());
+        let server = m.server(priority, endpoint, reply);
+        m.root_priority(100);
+        m.compared = Some(Taken::default());
+        m.send(endpoint, msg(3, &[1, 2]));
+        let runs = m.current() == server.tcb;
+        assert_eq!(runs, priority > 100);
+        if runs {
+            m.wait(ntfn);
+            assert_eq!(m.current(), m.root);
+            m.signal(ntfn);
+            assert_eq!(m.current(), server.tcb);
+        }
+        let taken = m.compared.unwrap();
+        assert_eq!((taken.sends, taken.refused), (1, 0));
+        assert_eq!((taken.waits, taken.signals), if runs { (1, 1) } else { (0, 0) });
+    }
+}
+
+#[test]
+fn a_fault_and_its_answer_are_the_same_both_ways() {
+    let mut m = Machine::new();
+    let (endpoint, reply) = (m.endpoint(), m.reply());
+    let handler = m.passive_server(200, endpoint, reply);
+    let faulter = m.thread(150);
+    m.ok(faulter.cap, Label::TcbSetSpace, &[0, 0], &[endpoint, ROOT, super::objects::VSPACE]);
+    m.ok(faulter.cap, Label::TcbResume, &[], &[]);
+    m.root_priority(1);
+    assert_eq!(m.current(), faulter.tcb);
+    m.compared = Some(Taken::default());
+    m.exception(0x40_0000, 6, 0, 0);
+    assert_eq!(m.current(), handler.tcb);
+    m.reply_recv(endpoint, reply, msg(0, &[0x40_0002]));
+    assert_eq!(m.current(), faulter.tcb);
+    assert_eq!(
+        (faulter.tcb.state.get(), faulter.tcb.context.restart_ip()),
+        (ThreadState::Running, 0x40_0002)
+    );
+    let taken = m.compared.unwrap();
+    assert_eq!((taken.faults, taken.replies, taken.refused), (1, 1, 0));
 }

@@ -8,13 +8,14 @@ use sel_abi::registers::{
 use sel_abi::{BootInfo, Error, Label, MessageInfo, Register, Syscall};
 
 use super::boot_env::boot_env;
+use super::both_ways::{self, Taken};
 use super::check;
-use super::fast_path::{self, Taken};
 use crate::addr::{KernelPtr, PhysAddr};
 use crate::arch;
 use crate::arch::context::Entry;
 use crate::boot::rootserver;
 use crate::cap::{CNodeCap, Cap, Slot};
+use crate::fault::Fault;
 use crate::object::tcb::TcbPtr;
 use crate::state::{Config, Kernel};
 use crate::syscall;
@@ -149,8 +150,10 @@ impl Machine {
         context.set(SYSCALL_REGISTER, number);
         context.set(Register::Rip, NEXT_IP);
         context.entry.set(Entry::Syscall);
-        if let Some(sum) = self.compared {
-            let taken = fast_path::compare(self);
+        if let Some(sum) = self.compared
+            && !sum.has_enough_of(number)
+        {
+            let taken = both_ways::compare(self);
             self.compared = Some(sum + taken);
         }
         self.arm_preemption();
@@ -170,6 +173,11 @@ impl Machine {
     /// An exception of the current thread at `ip`.
     pub fn exception(&mut self, ip: u64, vector: u64, code: u64, address: u64) {
         self.interrupted_at(ip);
+        if let Some(sum) = self.compared {
+            let fault = Fault::Exception { vector: vector as u32, code: code as u32 };
+            let taken = both_ways::compare_fault(self, fault);
+            self.compared = Some(sum + taken);
+        }
         syscall::exception(&mut self.k, vector, code, address);
         self.after_entry();
     }

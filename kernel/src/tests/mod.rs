@@ -8,6 +8,7 @@
 mod benchmark;
 mod boot_env;
 mod bootinfo;
+mod both_ways;
 mod check;
 mod cnode;
 mod contexts;

@@ -20,7 +20,7 @@ use std::panic::{self, AssertUnwindSafe};
 
 use sel_abi::Label;
 
-use crate::tests::fast_path::Taken;
+use crate::tests::both_ways::Taken;
 use dice::Dice;
 use outcome::Table;
 use steps::Step;
@@ -140,7 +140,7 @@ fn random_sequences_reach_everything_and_keep_every_invariant() {
 #[cfg_attr(miri, ignore = "takes hours")]
 fn fast_and_slow_paths_agree() {
     let mut sum = Taken::default();
-    for number in 0..200 {
+    for number in 0..400 {
         let case = Case::new(17, number);
         let mut world = case.world();
         world.m.checking = false;
@@ -149,7 +149,8 @@ fn fast_and_slow_paths_agree() {
             world.perform(*step);
         }
         sum = sum + world.m.compared.unwrap_or_default();
-        if sum.calls >= 40 && sum.replies >= 5 {
+        let least = [(sum.calls, 40), (sum.replies, 5), (sum.signals, 40), (sum.waits, 20), (sum.sends, 5)];
+        if least.into_iter().all(|(seen, wanted)| seen >= wanted) && sum.yields >= 5 && sum.faults >= 1 {
             return;
         }
     }
