@@ -1,7 +1,7 @@
 //! Faults: what a thread did that it cannot go on from, told to its handler as a message (abi.md 5).
 use core::fmt;
 
-use sel_abi::fault::{timeout, unknown_syscall};
+use sel_abi::fault::{DebugReason, timeout, unknown_syscall};
 use sel_abi::{CapRights, FAST_MESSAGE_REGISTERS, FaultType, MessageInfo, Register};
 
 use crate::cap::{Cap, EndpointCap, Slot};
@@ -40,6 +40,11 @@ pub enum Fault {
         /// Error code, 0 where the processor gives none.
         code: u32,
     },
+    /// A debug or breakpoint exception, where the root task's headers have the hardware debug interface.
+    Debug {
+        /// What it was.
+        reason: DebugReason,
+    },
     /// A page fault.
     Vm {
         /// The address accessed (CR2).
@@ -67,6 +72,7 @@ impl Fault {
             Fault::Cap { .. } => FaultType::CapFault,
             Fault::UnknownSyscall { .. } => FaultType::UnknownSyscall,
             Fault::Exception { .. } => FaultType::UserException,
+            Fault::Debug { .. } => FaultType::DebugException,
             Fault::Vm { .. } => FaultType::VmFault,
             Fault::Timeout { .. } => FaultType::Timeout,
         }
@@ -93,6 +99,7 @@ impl fmt::Display for Fault {
             Fault::Exception { vector, code } => {
                 write!(f, "processor exception {vector}, error code {code:#x}")
             }
+            Fault::Debug { reason } => write!(f, "debug exception: {reason:?}"),
             Fault::Vm { address, code } => {
                 let access = match code & 0x12 {
                     0x10 | 0x12 => "executing",
@@ -209,6 +216,7 @@ pub fn write_message(fault: &Fault, faulter: TcbPtr, to: TcbPtr) -> MessageInfo 
                 [ip, read(Register::Rsp), read(Register::Rflags), u64::from(vector), u64::from(code)];
             message::write_words(to, message.into_iter())
         }
+        Fault::Debug { reason } => message::write_words(to, [ip, reason.raw()].into_iter()),
         Fault::Vm { address, code } => {
             let fetch = u64::from(code & FETCH != 0);
             message::write_words(to, [ip, address, fetch, code].into_iter())
@@ -225,6 +233,7 @@ pub fn apply_reply(handler: TcbPtr, faulter: TcbPtr, fault: &Fault) -> bool {
         Fault::None | Fault::Cap { .. } | Fault::Vm { .. } => return true,
         Fault::UnknownSyscall { .. } => &unknown_syscall::REGISTERS,
         Fault::Exception { .. } => EXCEPTION_REGISTERS,
+        Fault::Debug { .. } => &[],
         Fault::Timeout { .. } => &timeout::REPLY_REGISTERS,
     };
     let info = message::info(&handler);

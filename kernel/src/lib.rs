@@ -34,6 +34,7 @@ pub mod invoke;
 pub mod ipc;
 pub mod latency;
 pub mod object;
+pub mod other_calls;
 pub mod print;
 pub mod queue;
 pub mod sched;

@@ -30,7 +30,9 @@ mod machine {
         set_exit_port(line);
         log::info!("Selkie {}, booted by {}", env!("CARGO_PKG_VERSION"), limine::Loader);
         log::info!("command line: {line}");
-        arch::cpu::init(unwanted(line)).unwrap_or_else(|error| stop(error));
+        let choices = command_line::config(line);
+        arch::cpu::init(unwanted(line, &choices)).unwrap_or_else(|error| stop(error));
+        report_impossible(line, &choices);
         let hand_over = limine::read().unwrap_or_else(|error| stop(error));
         let mut layout = lay_out(&hand_over);
         let free_before = layout.free.bytes();
@@ -67,22 +69,35 @@ mod machine {
             boot_start,
         };
         report(&env, &platform, &timer);
-        let config = Config {
-            set_tls_base: !arch::cpu::has(Features::FSGSBASE),
-            avx: arch::cpu::has(Features::AVX),
-            ..command_line::config(line)
-        };
+        let config = Config { set_tls_base: !arch::cpu::has(Features::FSGSBASE), ..choices };
+        if config.counters {
+            arch::cpu::enable_counters();
+        }
         entry::start_root_task(&mut env, config).unwrap_or_else(|error| stop(error));
         arch::enter_user()
     }
 
     /// Features of the processor that the command line turns off.
-    fn unwanted(line: &str) -> Features {
+    fn unwanted(line: &str, choices: &Config) -> Features {
         let mut features = Features::empty();
-        features.set(Features::FSGSBASE, !command_line::allows_base_instructions(line));
-        features.set(Features::AVX, command_line::value(line, "xsave") != Some("avx"));
-        features.set(Features::PCID, command_line::value(line, "pcid") == Some("off"));
+        features.set(Features::FSGSBASE, choices.set_tls_base);
+        features.set(Features::AVX, !choices.avx);
+        features.set(Features::PCID, command_line::refuses_tags(line));
         features
+    }
+
+    /// Says what the command line asks for and the processor does not have.
+    fn report_impossible(line: &str, choices: &Config) {
+        if command_line::demands_base_instructions(line) && !arch::cpu::has(Features::FSGSBASE) {
+            log::warn!(
+                "fsgsbase=inst: this processor has no such instructions; FS bases are set by system call"
+            );
+        }
+        if choices.avx && !arch::cpu::has(Features::AVX) {
+            log::warn!(
+                "xsave=avx: this processor has no AVX registers; TCBs have the size for them all the same"
+            );
+        }
     }
 
     /// `debug_exit=` names the port of QEMU's exit device.

@@ -33,6 +33,8 @@ pub struct Config {
     pub set_tls_base: bool,
     /// AVX registers belong to a thread, and a TCB is larger.
     pub avx: bool,
+    /// Performance counters belong to users, and there are system calls for their registers (abi.md 1.2).
+    pub counters: bool,
     /// The numbers of labels.
     pub labels: LabelProfile,
 }
@@ -44,6 +46,7 @@ impl Default for Config {
             domains: 1,
             set_tls_base: false,
             avx: false,
+            counters: false,
             labels: LabelProfile::PLAIN,
         }
     }
@@ -168,6 +171,7 @@ impl Kernel {
                 domains: 0,
                 set_tls_base: false,
                 avx: false,
+                counters: false,
                 labels: LabelProfile::PLAIN,
             },
             labels: LabelTable::new(),

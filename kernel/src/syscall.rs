@@ -1,12 +1,12 @@
 //! Kernel entries: system calls, exceptions, interrupts (abi.md 2.1 to 2.4).
 use bitflags::bitflags;
+use sel_abi::fault::DebugReason;
 use sel_abi::registers::{CAP_REGISTER, NB_SEND_RECV_REGISTER, REPLY_REGISTER};
 use sel_abi::{CapRights, MessageInfo, Register, Syscall};
 
 use crate::addr::KernelPtr;
 use crate::arch;
-use crate::cap::{Cap, Slot, lookup};
-use crate::dump::NAME_BYTES;
+use crate::cap::{Slot, lookup};
 use crate::error::{LookupFailure, Preempted, Stop};
 use crate::fault::{self, Fault};
 use crate::invoke::{self, Invocation};
@@ -16,7 +16,7 @@ use crate::latency::Cause;
 use crate::object::reply::Reply;
 use crate::object::tcb::{SendMode, TcbPtr, ThreadState};
 use crate::object::{endpoint, irq, notification, reply, tcb_invoke};
-use crate::print;
+use crate::other_calls;
 use crate::sched::Action;
 use crate::state::Kernel;
 
@@ -169,7 +169,7 @@ pub fn other_call(k: &mut Kernel, thread: TcbPtr, cptr: u64, info: MessageInfo, 
 #[inline(always)]
 pub fn unusual(k: &mut Kernel, thread: TcbPtr, number: i64) {
     if let Some(call) = Syscall::from_raw(number)
-        && (benchmark_call(thread, call) || debug_call(k, thread, call))
+        && other_calls::perform(k, thread, call)
     {
         // They are not charged, and nothing is decided (abi.md 2.4).
         k.latency.end_of_stretch();
@@ -401,88 +401,22 @@ fn find_reply(thread: TcbPtr) -> Result<KernelPtr<Reply>, (u64, LookupFailure)> 
     Ok(reply.object)
 }
 
-/// Debug calls; true if the call was one that exists.
-#[inline(never)]
-fn debug_call(k: &mut Kernel, thread: TcbPtr, call: Syscall) -> bool {
-    if !cfg!(feature = "debug") {
-        return false;
-    }
-    let argument = thread.context.get(CAP_REGISTER);
-    match call {
-        Syscall::DebugPutChar => print::put_char(argument as u8),
-        Syscall::DebugHalt => {
-            let mut buffer = [0; NAME_BYTES];
-            print::line(format_args!("halted by a debug call of thread {:?}", thread.name.text(&mut buffer)));
-            arch::halt(0)
-        }
-        Syscall::DebugCapIdentify => {
-            let tag = lookup::thread_slot(&thread, argument).map_or(0, |slot| slot.cap().tag().raw());
-            thread.context.set(CAP_REGISTER, tag);
-        }
-        Syscall::DebugNameThread => name_thread(thread, argument),
-        Syscall::DebugDumpScheduler => k.dump(),
-        Syscall::DebugSnapshot => k.snapshot(),
-        _ => return false,
-    }
-    true
-}
-
-/// Benchmark calls of a build without a kernel log; true if the call was one that exists.
-#[inline(always)]
-fn benchmark_call(thread: TcbPtr, call: Syscall) -> bool {
-    if !cfg!(feature = "benchmark") {
-        return false;
-    }
-    match call {
-        Syscall::BenchmarkNullSyscall | Syscall::BenchmarkFinalizeLog => {}
-        Syscall::BenchmarkFlushCaches => arch::flush_caches(),
-        Syscall::BenchmarkResetLog => thread.context.set(CAP_REGISTER, sel_abi::Error::NoError.raw()),
-        _ => return false,
-    }
-    true
-}
-
-/// DebugNameThread: the name stands at the start of the caller's message, NUL-terminated.
-fn name_thread(caller: TcbPtr, cptr: u64) {
-    let target = lookup::thread_slot(&caller, cptr).map(|slot| slot.cap());
-    let (Ok(Cap::Tcb(target)), Some(buffer)) = (target, caller.ipc_buffer(false)) else {
-        print::line(format_args!("DebugNameThread: not a TCB, or no IPC buffer"));
-        arch::halt(1);
-    };
-    let bytes = buffer
-        .iter()
-        .skip(sel_abi::message::IPC_BUFFER_MSG_WORD)
-        .take(sel_abi::MSG_MAX_LENGTH)
-        .flat_map(|word| word.get().to_le_bytes());
-    let mut name = [0; NAME_BYTES];
-    let mut terminated = false;
-    for (index, byte) in bytes.enumerate() {
-        if byte == 0 {
-            terminated = true;
-            break;
-        }
-        if let Some(to) = name.get_mut(index) {
-            *to = byte;
-        }
-    }
-    if !terminated {
-        print::line(format_args!("DebugNameThread: the name is too long"));
-        arch::halt(1);
-    }
-    target.name.set(&name);
-}
-
 /// An exception of the current thread. `address` is CR2.
 pub fn exception(k: &mut Kernel, vector: u64, code: u64, address: u64) {
+    const DEBUG: u64 = 1;
+    const BREAKPOINT: u64 = 3;
     const PAGE_FAULT: u64 = 14;
     k.update_time();
     if let Some(thread) = k.current
         && k.check_budget_or_restart()
     {
-        let fault = if vector == PAGE_FAULT {
-            Fault::Vm { address, code: code & 0x1f }
-        } else {
-            Fault::Exception { vector: vector as u32, code: code as u32 & 0x0fff_ffff }
+        let fault = match vector {
+            PAGE_FAULT => Fault::Vm { address, code: code & 0x1f },
+            DEBUG if k.config.labels.hardware_debug => Fault::Debug { reason: DebugReason::SingleStep },
+            BREAKPOINT if k.config.labels.hardware_debug => {
+                Fault::Debug { reason: DebugReason::BreakRequest }
+            }
+            _ => Fault::Exception { vector: vector as u32, code: code as u32 & 0x0fff_ffff },
         };
         if !k.has_to_awaken()
             && let Ok(call) = fastpath::short_fault(k, thread)

@@ -56,6 +56,7 @@ thread_local! {
     static TIMER: Cell<u64> = const { Cell::new(u64::MAX) };
     static PENDING: Cell<bool> = const { Cell::new(false) };
     static SPACE: Cell<AddressSpace> = const { Cell::new(NO_SPACE) };
+    static COUNTER_REGISTER: Cell<Option<(u64, u64)>> = const { Cell::new(None) };
     static OUTPUT: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -75,6 +76,7 @@ pub fn reset() {
     TIMER.set(u64::MAX);
     PENDING.set(false);
     SPACE.set(NO_SPACE);
+    COUNTER_REGISTER.set(None);
 }
 
 /// Time, and whether an interrupt waits.
@@ -212,6 +214,16 @@ pub fn kernel_space() -> AddressSpace {
 
 /// There is no kernel half.
 pub fn fill_kernel_half(_pml4: KernelPtr<PageTable>) {}
+
+/// The register that was written last holds what was written; all others hold 0.
+pub fn read_counter_register(msr: u64) -> u64 {
+    COUNTER_REGISTER.get().filter(|(written, _)| *written == msr).map_or(0, |(_, value)| value)
+}
+
+/// Remembers the register and the value.
+pub fn write_counter_register(msr: u64, value: u64) {
+    COUNTER_REGISTER.set(Some((msr, value)));
+}
 
 /// There are no caches to be seen.
 pub fn flush_caches() {}

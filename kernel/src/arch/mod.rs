@@ -11,6 +11,11 @@ pub mod pte;
 #[path = "x86_64/ratio.rs"]
 mod ratio;
 
+/// Which performance counters users may have; tested on the host.
+#[cfg(any(target_os = "none", test))]
+#[path = "x86_64/counters.rs"]
+mod counters;
+
 /// Tags of the TLB; tested on the host.
 #[path = "x86_64/tags.rs"]
 pub mod tags;

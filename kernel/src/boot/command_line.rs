@@ -24,13 +24,23 @@ pub fn number<'a>(line: &'a str, key: &str) -> Option<Result<u64, &'a str>> {
 
 /// The choices that users can see; a value that cannot be is left at its default, with a warning.
 pub fn config(line: &str) -> Config {
-    let mut config = Config { labels: labels(line), ..Config::default() };
+    let mut config = Config {
+        set_tls_base: other(line, FS_GS_BASE),
+        avx: other(line, REGISTERS),
+        counters: other(line, COUNTERS),
+        labels: labels(line),
+        ..Config::default()
+    };
     for (key, range, field) in [
         ("root_cnode_bits", ROOT_CNODE_BITS, &mut config.root_cnode_bits),
         ("domains", 1..=sel_abi::MAX_DOMAINS as u64, &mut config.domains),
+        ("nodes", 1..=1, &mut 1),
     ] {
         match number(line, key) {
             Some(Ok(number)) if range.contains(&number) => *field = number as u8,
+            Some(Ok(_)) if range.start() == range.end() => {
+                log::warn!("{key} can only be {field} in this kernel; using {field}");
+            }
             Some(Ok(_)) => {
                 log::warn!("{key} must be from {} to {}; using {field}", range.start(), range.end());
             }
@@ -41,28 +51,44 @@ pub fn config(line: &str) -> Config {
     config
 }
 
-/// Whether users may set FS and GS bases by instruction where the processor has one: `fsgsbase=msr` says no.
-pub fn allows_base_instructions(line: &str) -> bool {
-    match value(line, "fsgsbase") {
-        None | Some("inst") => true,
-        Some("msr") => false,
+/// A word with two values, of which the first is the default.
+type Choice = (&'static str, [&'static str; 2]);
+
+/// How users set their FS and GS bases: by instruction where the processor has one, or by a system call.
+const FS_GS_BASE: Choice = ("fsgsbase", ["inst", "msr"]);
+/// Registers of a thread beyond the general ones: with AVX, a TCB is larger.
+const REGISTERS: Choice = ("xsave", ["sse", "avx"]);
+/// Performance counters for users.
+const COUNTERS: Choice = ("pmc", ["off", "on"]);
+/// Tags of the TLB, where the processor has them.
+const TAGS: Choice = ("pcid", ["on", "off"]);
+
+/// True for the second value of a word. Any value but the two is the first, with a warning.
+fn other(line: &str, (key, [usual, other]): Choice) -> bool {
+    match value(line, key) {
+        None => false,
+        Some(text) if text == usual => false,
+        Some(text) if text == other => true,
         Some(text) => {
-            log::warn!("fsgsbase={text} is neither inst nor msr; using inst");
-            true
+            log::warn!("{key}={text} is neither {usual} nor {other}; using {usual}");
+            false
         }
     }
 }
 
-/// `hardware_debug=on`, `iommu=on` and `vtx=on`: options that the root task's seL4 headers were made with.
+/// `pcid=off`: TLB entries get no tags.
+pub fn refuses_tags(line: &str) -> bool {
+    other(line, TAGS)
+}
+
+/// True if `fsgsbase=inst` is asked for in words, not by default.
+pub fn demands_base_instructions(line: &str) -> bool {
+    value(line, FS_GS_BASE.0) == Some(FS_GS_BASE.1[0])
+}
+
+/// Options that the root task's seL4 headers were made with.
 fn labels(line: &str) -> LabelProfile {
-    let on = |key| match value(line, key) {
-        Some("on") => true,
-        None | Some("off") => false,
-        Some(text) => {
-            log::warn!("{key}={text} is neither on nor off; using off");
-            false
-        }
-    };
+    let on = |key| other(line, (key, ["off", "on"]));
     LabelProfile { hardware_debug: on("hardware_debug"), iommu: on("iommu"), vtx: on("vtx") }
 }
 
@@ -85,11 +111,21 @@ mod tests {
     }
 
     #[test]
-    fn base_instructions() {
-        assert!(allows_base_instructions(""));
-        assert!(allows_base_instructions("fsgsbase=msr fsgsbase=inst"));
-        assert!(allows_base_instructions("fsgsbase=x"));
-        assert!(!allows_base_instructions("fsgsbase=msr"));
+    fn words_with_two_values() {
+        let chosen = |line| {
+            let Config { set_tls_base, avx, counters, .. } = config(line);
+            (set_tls_base, avx, counters)
+        };
+        assert_eq!(chosen(""), (false, false, false));
+        assert_eq!(chosen("fsgsbase=msr xsave=avx pmc=on"), (true, true, true));
+        assert_eq!(chosen("fsgsbase=msr fsgsbase=inst xsave=sse pmc=off"), (false, false, false));
+        assert_eq!(chosen("fsgsbase=x xsave= pmc=ON"), (false, false, false), "neither value");
+        assert_eq!(
+            (refuses_tags(""), refuses_tags("pcid=off"), refuses_tags("pcid=0")),
+            (false, true, false)
+        );
+        assert!(demands_base_instructions("fsgsbase=inst"));
+        assert!(!demands_base_instructions("") && !demands_base_instructions("fsgsbase=msr"));
     }
 
     #[test]
@@ -102,6 +138,7 @@ mod tests {
         assert_eq!(config("domains=16 root_cnode_bits=17"), (17, 16));
         assert_eq!(config("domains=17 root_cnode_bits=268"), (12, 1));
         assert_eq!(config("domains=x root_cnode_bits="), (12, 1));
+        assert_eq!(config("domains=0 root_cnode_bits=7 nodes=4"), (12, 1));
     }
 
     #[test]

@@ -265,7 +265,8 @@ pub fn create(k: &mut Kernel, env: &mut BootEnv) -> Result<(), BootError> {
         extra_len: extra_length,
         node_id: 0,
         num_nodes: 1,
-        num_iopt_levels: -1,
+        // With the option on and no unit there: 0.
+        num_iopt_levels: if k.config.labels.iommu { 0 } else { -1 },
         ipc_buffer,
         empty: SlotRegion { start: slots.next, end: 1 << radix },
         shared_frames: SlotRegion::default(),

@@ -7,6 +7,7 @@ use super::objects::ROOT;
 use crate::arch::{ARENA_BASE, ARENA_BYTES};
 use crate::cap::{Cap, FrameSize};
 use crate::object::tcb::ThreadState;
+use crate::state::Config;
 
 #[test]
 fn initial_capabilities_have_their_tags() {
@@ -29,6 +30,11 @@ fn fields() {
     let m = Machine::new();
     let info = &m.info;
     assert_eq!((info.node_id, info.num_nodes, info.num_iopt_levels), (0, 1, -1));
+    let labels = sel_abi::LabelProfile { iommu: true, ..sel_abi::LabelProfile::PLAIN };
+    let with_option = Machine::with_config(Config { labels, ..Config::default() });
+    assert_eq!(with_option.info.num_iopt_levels, 0);
+    let m = Machine::new();
+    let info = &m.info;
     assert_eq!((info.init_thread_cnode_size_bits, info.init_thread_domain), (12, 0));
     assert_eq!(info.ipc_buffer, IMAGE_BASE + IMAGE_BYTES);
     let none = SlotRegion::default();

@@ -110,3 +110,24 @@ fn the_tls_base_can_be_set_where_the_configuration_says_so() {
     assert_ne!(child.tcb.context.get(sel_abi::Register::FsBase), 0x5000);
     assert_ne!(m.current(), child.tcb, "an unknown system call stops it");
 }
+
+#[test]
+fn registers_of_performance_counters_are_for_users_where_the_configuration_says_so() {
+    let mut m = Machine::with_config(Config { counters: true, ..Config::default() });
+    m.sys(Syscall::X86DangerousWrmsr, 0x186, 0, 0, msg(5, &[0x1_2345, 7]));
+    let got = m.reply_of(m.root);
+    assert_eq!((got.badge, got.label, got.words), (0x186, 5, vec![0x1_2345, 7]), "nothing is answered");
+    m.sys(Syscall::X86DangerousRdmsr, 0x186, 0, 0, msg(5, &[1, 2]));
+    let got = m.reply_of(m.root);
+    assert_eq!((got.label, got.words), (0, vec![0x1_2345]));
+    m.sys(Syscall::X86DangerousRdmsr, 0xc1, 0, 0, msg(5, &[1, 2]));
+    assert_eq!(m.reply_of(m.root).words, [0], "a register that holds nothing");
+    for call in [Syscall::X86DangerousRdmsr, Syscall::X86DangerousWrmsr] {
+        let mut m = Machine::new();
+        let child = m.started(100);
+        m.root_priority(0);
+        m.sys(call, 0x186, 0, 0, msg(0, &[1]));
+        assert_ne!(m.current(), child.tcb, "an unknown system call stops it");
+        assert_eq!(arch::read_counter_register(0x186), 0);
+    }
+}

@@ -1,9 +1,11 @@
 //! Faults as messages, and what their replies do (abi.md 5, A.4).
-use sel_abi::{CapRights, FaultType, Label, Register, Syscall};
+use sel_abi::fault::DebugReason;
+use sel_abi::{CapRights, FaultType, Label, LabelProfile, Register, Syscall};
 
 use super::machine::{Machine, NEXT_IP, SYSCALL_IP, msg};
 use super::objects::{ROOT, Thread, VSPACE};
 use crate::object::tcb::ThreadState;
+use crate::state::Config;
 
 const BADGE: u64 = 0xbad9e;
 const IP: u64 = 0x40_0200;
@@ -18,7 +20,10 @@ struct Scene {
 }
 
 fn scene() -> Scene {
-    let mut m = Machine::new();
+    scene_on(Machine::new())
+}
+
+fn scene_on(mut m: Machine) -> Scene {
     let (ep, reply) = (m.endpoint(), m.reply());
     let badged = m.mint(ep, CapRights::ALL, BADGE);
     let handler = m.server(10, ep, reply);
@@ -57,6 +62,20 @@ fn page_faults() {
         // The message is ignored: the thread executes the instruction again.
         s.resume(msg(1, &[1, 2, 3]), IP);
     }
+}
+
+#[test]
+fn debug_exceptions_are_a_kind_of_their_own_where_the_headers_have_it() {
+    let labels = LabelProfile { hardware_debug: true, ..LabelProfile::PLAIN };
+    let mut s = scene_on(Machine::with_config(Config { labels, ..Config::default() }));
+    for (vector, reason) in [(3, DebugReason::BreakRequest), (1, DebugReason::SingleStep)] {
+        s.m.exception(IP, vector, 0, 0);
+        s.expect(FaultType::DebugException, &[IP, reason.raw()]);
+        // The words are not registers.
+        s.resume(msg(0, &[0x50_0000]), IP);
+    }
+    s.m.exception(IP, 6, 0, 0);
+    assert_eq!(s.m.reply_of(s.handler.tcb).label, FaultType::UserException.raw());
 }
 
 #[test]

@@ -315,12 +315,12 @@ impl Machine {
 
     /// An invocation by Call; executed again as long as it is preempted. The caller must go on.
     pub fn call(&mut self, cap: u64, label: Label, words: &[u64], caps: &[u64]) -> Reply {
-        self.call_raw(cap, label.raw(), words, caps)
+        self.call_raw(cap, self.k.config.labels.number(label), words, caps)
     }
 
     pub fn call_raw(&mut self, cap: u64, label: u64, words: &[u64], caps: &[u64]) -> Reply {
         let thread = self.current();
-        let configures = label == Label::SchedControlConfigureFlags.raw();
+        let configures = self.k.labels.label(label) == Some(Label::SchedControlConfigureFlags);
         if let Some(Cap::SchedContext(context)) = caps.first().map(|cptr| self.cap(*cptr))
             && configures
         {

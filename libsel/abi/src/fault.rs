@@ -79,6 +79,20 @@ pub mod user_exception {
     pub const LENGTH: usize = 5;
 }
 
+numbered! {
+    /// Second word of a DebugException message; the first is the address of the instruction.
+    pub enum DebugReason: u64 {
+        /// A data breakpoint. There are none here.
+        DataBreakpoint = 0,
+        /// An instruction breakpoint. There are none here.
+        InstructionBreakpoint = 1,
+        /// One instruction was executed with RFLAGS.TF set.
+        SingleStep = 2,
+        /// INT3.
+        BreakRequest = 3,
+    }
+}
+
 /// Words of a VMFault message.
 pub mod vm_fault {
     /// Address of the instruction.

@@ -71,9 +71,9 @@ numbered! {
         BenchmarkDumpAllThreadsUtilisation = -28,
         /// Benchmark builds that track utilisation.
         BenchmarkResetAllThreadsUtilisation = -29,
-        /// Not offered: writes any MSR.
+        /// `pmc=on`: writes a register of a performance counter (seL4: any register).
         X86DangerousWrmsr = -30,
-        /// Not offered: reads any MSR.
+        /// `pmc=on`: reads a register of a performance counter (seL4: any register).
         X86DangerousRdmsr = -31,
         /// VT-x only.
         VmEnter = -32,

@@ -7,6 +7,7 @@ use core::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 use x86_64::registers::control::{Cr0, Cr0Flags, Cr2, Cr4, Cr4Flags};
 use x86_64::registers::xcontrol::{XCr0, XCr0Flags};
 
+use super::counters::Counters;
 use super::msr;
 
 bitflags::bitflags! {
@@ -207,6 +208,38 @@ pub fn init(unwanted: Features) -> Result<(), Unsupported> {
         }
     }
     Ok(())
+}
+
+/// Lets users read performance counters by RDPMC.
+pub fn enable_counters() {
+    // SAFETY: the bit changes what one instruction does in user mode; every 64-bit processor has it.
+    unsafe { Cr4::write_raw((Cr4::read() | Cr4Flags::PERFORMANCE_MONITOR_COUNTER).bits()) }
+}
+
+/// The performance counters of this processor.
+fn counters() -> Counters {
+    const LEAF: u32 = 0x0a;
+    Counters::of_leaf(leaf(LEAF, 0).eax)
+}
+
+/// What a register of a performance counter holds; 0 for any other.
+pub fn read_counter_register(msr: u64) -> u64 {
+    match u32::try_from(msr) {
+        // SAFETY: CPUID says that the processor has the register.
+        Ok(msr) if counters().writable(msr).is_some() => unsafe { msr::read(msr) },
+        _ => 0,
+    }
+}
+
+/// Writes a register of a performance counter; nothing happens to any other.
+pub fn write_counter_register(msr: u64, value: u64) {
+    if let Ok(msr) = u32::try_from(msr)
+        && let Some(bits) = counters().writable(msr)
+    {
+        // SAFETY: CPUID says that the processor has the register. These bits are legal in all combinations, and the
+        // kernel uses no counter.
+        unsafe { msr::write(msr, value & bits) }
+    }
 }
 
 /// Lets pages that all address spaces share stay in the TLB; what is in it by now is forgotten.

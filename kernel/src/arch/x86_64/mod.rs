@@ -20,9 +20,10 @@ mod start;
 pub mod timer;
 mod tlb;
 
-use super::ratio;
+use super::{counters, ratio};
 
 pub use apic::end_of_interrupt;
+pub use cpu::{read_counter_register, write_counter_register};
 pub use entry::{TrapFrame, enter_user, set_current_context};
 pub use exit::{EXIT_PANIC, halt, set_exit_port};
 pub use fpu::{FpuState, fpu_enable, fpu_init, fpu_restore, fpu_save};
