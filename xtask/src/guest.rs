@@ -1,6 +1,8 @@
 //! Runs QEMU: streams its output, watches the clock, and reads the guest's exit code from QEMU's exit status.
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -10,13 +12,15 @@ use anyhow::{Context as _, Result, bail};
 pub const PANIC_CODE: u8 = 101;
 /// How long QEMU may take to end when asked to.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// How long a guest may go on printing after the text that was waited for.
+const REST: Duration = Duration::from_millis(300);
 /// Time between two looks at whether QEMU has ended.
 const POLL: Duration = Duration::from_millis(20);
 
 /// How a run of the guest ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
-    /// The guest wrote this exit code to the debug-exit port.
+    /// The guest wrote this exit code to the debug-exit port; 0 also if it printed the text that was waited for.
     Code(u8),
     /// QEMU ended without one: the guest reset (a triple fault does that) or powered off, or the user ended QEMU.
     NoCode,
@@ -39,52 +43,78 @@ pub enum Streams {
     Silent,
 }
 
-/// Runs `command` (QEMU) for at most `limit`. Gives the end and, with streams that keep it, the output.
+/// What ends a run, but the guest itself.
+#[derive(Clone, Copy, Default)]
+pub struct Limits<'a> {
+    /// The longest time.
+    pub time: Option<Duration>,
+    /// The guest printed this text.
+    pub text: Option<&'a str>,
+}
+
+/// Runs `command` (QEMU) within its limits. Gives the end and, with streams that keep it, the output.
 ///
 /// # Errors
 /// QEMU cannot be started, or it fails by itself.
-pub fn run(command: Command, streams: Streams, limit: Option<Duration>) -> Result<(End, String)> {
+pub fn run(command: Command, streams: Streams, limits: Limits<'_>) -> Result<(End, String)> {
     match streams {
-        Streams::CapturedButFaults => run_with(command, streams, limit, WithoutFaults::new(io::stdout())),
-        Streams::Silent => run_with(command, streams, limit, io::sink()),
-        _ => run_with(command, streams, limit, io::stdout()),
+        Streams::CapturedButFaults => run_with(command, streams, limits, WithoutFaults::new(io::stdout())),
+        Streams::Silent => run_with(command, streams, limits, io::sink()),
+        _ => run_with(command, streams, limits, io::stdout()),
     }
 }
 
-/// [`run`], with `echo` as the place where captured output is shown.
+/// [`run`], with `echo` as the place where output that is not QEMU's own to write is shown.
 fn run_with(
     mut command: Command,
     streams: Streams,
-    limit: Option<Duration>,
+    limits: Limits<'_>,
     echo: impl Write + Send + 'static,
 ) -> Result<(End, String)> {
     if streams != Streams::Interactive {
         command.stdin(Stdio::null());
     }
-    if matches!(streams, Streams::Captured | Streams::CapturedButFaults | Streams::Silent) {
+    if limits.text.is_some() || !matches!(streams, Streams::Interactive | Streams::Output) {
         command.stdout(Stdio::piped());
     }
     let start = Instant::now();
     let mut child = command.spawn().with_context(|| format!("cannot start {:?}", command.get_program()))?;
+    let seen = Arc::new(AtomicBool::new(false));
+    let echo = Watch::new(echo, limits.text.unwrap_or_default(), &seen);
     let copier = child.stdout.take().map(|stdout| thread::spawn(move || copy(stdout, echo)));
-    let status = wait(&mut child, limit.map(|limit| start + limit))?;
+    let stop = wait(&mut child, limits.time.map(|time| start + time), &seen)?;
     let output = match copier {
         Some(copier) => copier.join().ok().context("the thread that reads QEMU's output panicked")??,
         None => String::new(),
     };
-    Ok((end_of(status)?, output))
+    Ok((end_of(stop)?, output))
 }
 
-/// Waits for `child`; ends it at `deadline` and then gives none.
-fn wait(child: &mut Child, deadline: Option<Instant>) -> Result<Option<ExitStatus>> {
-    let Some(deadline) = deadline else { return Ok(Some(child.wait()?)) };
+/// Why waiting for QEMU ended.
+enum Stop {
+    /// It ended by itself.
+    Exit(ExitStatus),
+    /// It was ended: the text was seen.
+    Text,
+    /// It was ended: the time is over.
+    Time,
+}
+
+/// Waits for `child`; ends it at `deadline`, and when the text was seen.
+fn wait(child: &mut Child, deadline: Option<Instant>, seen: &AtomicBool) -> Result<Stop> {
     loop {
         if let Some(status) = child.try_wait()? {
-            return Ok(Some(status));
+            return Ok(Stop::Exit(status));
         }
-        if Instant::now() >= deadline {
+        if seen.load(Ordering::Relaxed) {
+            // The rest of what it prints at once.
+            thread::sleep(REST);
             end(child)?;
-            return Ok(None);
+            return Ok(Stop::Text);
+        }
+        if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            end(child)?;
+            return Ok(Stop::Time);
         }
         thread::sleep(POLL);
     }
@@ -125,6 +155,40 @@ pub fn copy(input: impl Read, mut echo: impl Write) -> io::Result<String> {
     }
 }
 
+/// Passes everything on, and tells when a text came by. No text never comes.
+struct Watch<W> {
+    to: W,
+    text: Vec<u8>,
+    /// The last bytes, one fewer than the text has.
+    tail: Vec<u8>,
+    seen: Arc<AtomicBool>,
+}
+
+impl<W: Write> Watch<W> {
+    fn new(to: W, text: &str, seen: &Arc<AtomicBool>) -> Self {
+        Self { to, text: text.into(), tail: Vec::new(), seen: Arc::clone(seen) }
+    }
+}
+
+impl<W: Write> Write for Watch<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if !self.text.is_empty() {
+            self.tail.extend_from_slice(bytes);
+            if self.tail.windows(self.text.len()).any(|window| window == self.text) {
+                self.seen.store(true, Ordering::Relaxed);
+            }
+            let kept = self.tail.len().min(self.text.len() - 1);
+            self.tail.drain(..self.tail.len() - kept);
+        }
+        self.to.write_all(bytes)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.to.flush()
+    }
+}
+
 /// Passes lines on, but for the kernel's reports of faults without a handler: `thread …` and indented addresses.
 struct WithoutFaults<W> {
     to: W,
@@ -156,8 +220,12 @@ impl<W: Write> Write for WithoutFaults<W> {
     }
 }
 
-fn end_of(status: Option<ExitStatus>) -> Result<End> {
-    let Some(status) = status else { return Ok(End::TimedOut) };
+fn end_of(stop: Stop) -> Result<End> {
+    let status = match stop {
+        Stop::Exit(status) => status,
+        Stop::Text => return Ok(End::Code(0)),
+        Stop::Time => return Ok(End::TimedOut),
+    };
     match status.code() {
         Some(0) => Ok(End::NoCode),
         Some(code) => match guest_code(code) {
@@ -192,7 +260,8 @@ mod tests {
     fn shell(script: &str, limit_ms: Option<u64>) -> Result<(End, String)> {
         let mut command = Command::new("sh");
         command.args(["-c", script]);
-        run_with(command, Streams::Captured, limit_ms.map(Duration::from_millis), io::sink())
+        let limits = Limits { time: limit_ms.map(Duration::from_millis), text: None };
+        run_with(command, Streams::Captured, limits, io::sink())
     }
 
     #[test]
@@ -200,6 +269,29 @@ mod tests {
         assert_eq!(shell("printf 'a\\r\\nb'; exit 35", None).unwrap(), (End::Code(1), "a\nb".to_string()));
         assert_eq!(shell("exit 0", Some(5000)).unwrap().0, End::NoCode);
         assert!(shell("exit 1", None).unwrap_err().to_string().contains("QEMU failed by itself"));
+    }
+
+    #[test]
+    fn a_text_ends_the_run() {
+        let mut command = Command::new("sh");
+        command.args(["-c", "printf 'one\\nAll is '; sleep 0.1; printf 'well here\\n'; exec sleep 30"]);
+        let limits = Limits { time: Some(Duration::from_secs(20)), text: Some("is well") };
+        let (end, output) = run_with(command, Streams::Output, limits, io::sink()).unwrap();
+        assert_eq!((end, output.as_str()), (End::Code(0), "one\nAll is well here\n"));
+    }
+
+    #[test]
+    fn a_text_is_found_across_pieces() {
+        let seen = Arc::new(AtomicBool::new(false));
+        let mut shown = Vec::new();
+        let mut watch = Watch::new(&mut shown, "abc", &seen);
+        for piece in ["xa", "", "ba", "b"] {
+            watch.write_all(piece.as_bytes()).unwrap();
+            assert!(!seen.load(Ordering::Relaxed), "{piece}");
+        }
+        watch.write_all(b"cd").unwrap();
+        assert!(seen.load(Ordering::Relaxed));
+        assert_eq!(shown, b"xababcd");
     }
 
     #[test]

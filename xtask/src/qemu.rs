@@ -11,7 +11,7 @@ use crate::build;
 use crate::context::Context;
 use crate::failure::{missing, timed_out};
 use crate::firmware::{self, QEMU};
-use crate::guest::{self, End, Streams};
+use crate::guest::{self, End, Limits, Streams};
 use crate::image::{self, ImageArgs};
 use crate::iso;
 use crate::machine::{EXIT_PORT_WORD, EXIT_WORD, MachineArgs, Medium};
@@ -23,7 +23,7 @@ use crate::setup;
 #[command(
     after_help = "Without a terminal on standard input the machine runs the boot script and powers\noff; the exit \
 code is then the guest's.\nWith a terminal: Ctrl-A x ends QEMU, Ctrl-A c reaches its monitor.\n\nExamples:\n  cargo \
-xtask qemu --mem 2G --smp 4\n  cargo xtask qemu --root-task my.elf --timeout 60 < /dev/null\n  cargo xtask qemu --uefi -- \
+xtask qemu --mem 2G --smp 4\n  cargo xtask qemu --root-task my.elf --timeout 60 --until \"all is well\"\n  cargo xtask qemu --uefi -- \
 -d int -D qemu.log"
 )]
 pub struct QemuArgs {
@@ -38,6 +38,9 @@ pub struct QemuArgs {
     /// End QEMU after this many seconds, with exit code 124
     #[arg(long, value_name = "SECONDS")]
     pub timeout: Option<u64>,
+    /// End QEMU, with exit code 0, when the guest has printed this text
+    #[arg(long, value_name = "TEXT")]
+    pub until: Option<String>,
     #[command(flatten)]
     pub image: ImageArgs,
     /// Further arguments for QEMU
@@ -112,7 +115,8 @@ pub fn boot(context: &Context, args: &QemuArgs, streams: Streams) -> Result<(End
         let kernel = build::folder(context, &args.image.build).join("selkie");
         eprintln!("xtask: QEMU waits for: gdb {} -ex 'target remote :1234'", kernel.display());
     }
-    guest::run(command, streams, args.timeout.map(Duration::from_secs))
+    let limits = Limits { time: args.timeout.map(Duration::from_secs), text: args.until.as_deref() };
+    guest::run(command, streams, limits)
 }
 
 /// The loader and the boot archive. The words go to QEMU's `-append`: the loader adds them to limine.conf's.
