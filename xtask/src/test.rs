@@ -127,7 +127,7 @@ const SELF_TEST_CASES: [SelfTestCase; 2] = [
     SelfTestCase {
         name: "self-test root task in QEMU on an older processor, 3 GiB",
         cpu: "Nehalem,+pdpe1gb,-xsave,-fsgsbase,-invpcid",
-        words: "root_cnode_bits=13 domains=16 fsgsbase=msr",
+        words: "root_cnode_bits=13 domains=16 fsgsbase=msr pmc=on",
         memory: "3G",
         complete: false,
     },

@@ -61,7 +61,7 @@ mod tests {
         let mut ram = list(&[below_the_hole, (4 * GIB, 5 * GIB)]);
         for (bytes, align) in [(1 << 18, 1 << 18), (0x1000, 0x1000), (0x40_0000, 0x1000), (128, 128)] {
             let start = place(&ram, bytes, align).expect("room");
-            assert!(start < 2 * GIB && start % align == 0, "{start:#x}");
+            assert!(start < 2 * GIB && start.is_multiple_of(align), "{start:#x}");
             ram.remove(Region { start, end: start + bytes });
         }
         assert_eq!(place(&ram, 3 * GIB, 0x1000), None);

@@ -31,6 +31,23 @@ const ABSENT: [Syscall; 16] = [
     Syscall::SetTlsBase,
 ];
 
+/// With this word of the command line there are system calls for registers of performance counters.
+const COUNTERS_WORD: &str = "pmc=on";
+
+/// System call `call` returns to a thread, with these registers.
+#[track_caller]
+fn returned(t: &mut Fixture<'_>, call: Syscall, register: Word, expected: (Word, Word)) -> Outcome {
+    let faulter = t.faulter(Options::default())?;
+    let mut context = registers(&faulter.thread, code::syscall());
+    context.set(Register::Rdx, call.raw().cast_unsigned()).set(Register::Rdi, register);
+    context.set(Register::Rsi, 7).set(Register::R10, 0x1234);
+    faulter.thread.tcb.write_registers(true, 20, &context)?;
+    faulter.fault().reached(code::syscall() + 2)?;
+    t.threads -= 1;
+    let after = faulter.thread.tcb.read_registers(false, 20)?;
+    equal((call, after.get(Register::Rsi), after.get(Register::R10)), (call, expected.0, expected.1))
+}
+
 /// System call `call` from a thread has to be an unknown-syscall fault that tells its number.
 #[track_caller]
 fn absent(t: &mut Fixture<'_>, call: Syscall) -> Outcome {
@@ -52,7 +69,12 @@ pub const TESTS: &[Test] = &[
         if by_call {
             excuse("SetTLSBase is a system call here");
         }
-        let mut calls = ABSENT.into_iter().filter(|call| !(by_call && *call == Syscall::SetTlsBase));
+        let counters = t.machine.has_word(COUNTERS_WORD);
+        let mut calls = ABSENT.into_iter().filter(|call| match call {
+            Syscall::SetTlsBase => !by_call,
+            Syscall::X86DangerousWrmsr | Syscall::X86DangerousRdmsr => !counters,
+            _ => true,
+        });
         calls.try_for_each(|call| absent(t, call))
     }),
     test("SYSCALL0002", "the first capabilities tell their kind", |_| {
@@ -99,4 +121,23 @@ pub const TESTS: &[Test] = &[
         record::call(Syscall::DebugPutChar);
         Ok(())
     }),
+    test(
+        "SYSCALL0009",
+        "only registers of performance counters can be had, where the command line says so",
+        |t| {
+            // The TSC, the APIC's base, the entry point of system calls, and a number that no register has.
+            const OTHERS: [Word; 4] = [0x10, 0x1b, 0xc000_0082, 1 << 32];
+            let (read, write) = (Syscall::X86DangerousRdmsr, Syscall::X86DangerousWrmsr);
+            if !t.machine.has_word(COUNTERS_WORD) {
+                return absent(t, read).and_then(|()| absent(t, write));
+            }
+            excuse("there are such system calls here");
+            for register in OTHERS {
+                returned(t, write, register, (7, 0x1234))?;
+                // Label 0, one word: nothing of what was written, and nothing of the kernel's.
+                returned(t, read, register, (1, 0))?;
+            }
+            Ok(())
+        },
+    ),
 ];

@@ -67,8 +67,8 @@ pub const SECTION: Section = Section {
         BenchmarkResetThreadUtilisation { UNKNOWN, "no benchmark build", "SYSCALL0001"; }
         BenchmarkDumpAllThreadsUtilisation { UNKNOWN, "no benchmark build", "SYSCALL0001"; }
         BenchmarkResetAllThreadsUtilisation { UNKNOWN, "no benchmark build", "SYSCALL0001"; }
-        X86DangerousWrmsr { UNKNOWN, "never offered", "SYSCALL0001"; }
-        X86DangerousRdmsr { UNKNOWN, "never offered", "SYSCALL0001"; }
+        X86DangerousWrmsr { UNKNOWN, "without pmc=on", "SYSCALL0009"; }
+        X86DangerousRdmsr { UNKNOWN, "without pmc=on", "SYSCALL0009"; }
         VmEnter { UNKNOWN, "no VT-x", "SYSCALL0001"; }
         SetTlsBase { UNKNOWN, "threads set their FS base by instruction", "SYSCALL0001"; }
     } },
