@@ -95,6 +95,15 @@ mod tests {
     const P3: LabelProfile = LabelProfile { hardware_debug: true, iommu: true, vtx: false };
     const P4: LabelProfile = LabelProfile { hardware_debug: false, iommu: true, vtx: true };
 
+    /// Every choice of the three options.
+    fn all() -> impl Iterator<Item = LabelProfile> {
+        (0..8).map(|bits| LabelProfile {
+            hardware_debug: bits & 1 != 0,
+            iommu: bits & 2 != 0,
+            vtx: bits & 4 != 0,
+        })
+    }
+
     /// Rows of the table in abi.md 7.1.
     const ROWS: [(Label, [u64; 5]); 14] = [
         (Label::InvalidInvocation, [0, 0, 0, 0, 0]),
@@ -124,7 +133,7 @@ mod tests {
 
     #[test]
     fn numbers_mean_the_labels_that_have_them_and_no_others() {
-        for profile in [P0, P1, P2, P3, P4] {
+        for profile in all() {
             for label in Label::ALL {
                 assert_eq!(profile.label(profile.number(*label)), Some(*label), "{profile:?}");
             }
@@ -139,7 +148,7 @@ mod tests {
 
     #[test]
     fn the_table_agrees() {
-        for profile in [P0, P1, P2, P3, P4] {
+        for profile in all() {
             let table = LabelTable::of(profile);
             for number in (0..200).chain([u64::MAX]) {
                 assert_eq!(table.label(number), profile.label(number));
