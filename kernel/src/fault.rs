@@ -2,7 +2,7 @@
 use core::fmt;
 
 use sel_abi::fault::{DebugReason, timeout, unknown_syscall};
-use sel_abi::{CapRights, FAST_MESSAGE_REGISTERS, FaultType, MessageInfo, Register};
+use sel_abi::{CapRights, FAST_MESSAGE_REGISTERS, FaultType, MessageInfo, Register, Syscall};
 
 use crate::cap::{Cap, EndpointCap, Slot};
 use crate::dump::{MissingRight, NAME_BYTES, Path};
@@ -168,6 +168,15 @@ fn report_unhandled(thread: TcbPtr, fault: &Fault) {
             let what = if code & 1 == 0 { "nothing is mapped there" } else { "the page's rights forbid it" };
             print::line(format_args!("  {address:#x}: {what}"));
         }
+        Fault::UnknownSyscall { number } => match Syscall::from_raw(number as i64) {
+            Some(Syscall::SetTlsBase) => {
+                print::line(format_args!("  fsgsbase=msr on the kernel's command line offers it"))
+            }
+            Some(Syscall::X86DangerousRdmsr | Syscall::X86DangerousWrmsr) => {
+                print::line(format_args!("  pmc=on on the kernel's command line offers it"));
+            }
+            _ => {}
+        },
         _ => {}
     }
 }

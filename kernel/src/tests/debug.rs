@@ -96,6 +96,17 @@ fn an_unhandled_page_fault_says_what_is_there() {
 }
 
 #[test]
+fn an_unhandled_call_of_another_configuration_says_how_to_get_it() {
+    let mut m = Machine::new();
+    for (call, word) in [(Syscall::SetTlsBase, "fsgsbase=msr"), (Syscall::X86DangerousRdmsr, "pmc=on")] {
+        let text = complaint(&mut m, |m| m.sys(call, 0, 0, 0, msg(0, &[])));
+        assert!(text.contains("unknown system call") && text.contains(word), "{text}");
+    }
+    let text = complaint(&mut m, |m| m.sys(Syscall::VmEnter, 0, 0, 0, msg(0, &[])));
+    assert_eq!(text.lines().count(), 1, "{text}");
+}
+
+#[test]
 fn the_tls_base_can_be_set_where_the_configuration_says_so() {
     let mut m = Machine::with_config(Config { set_tls_base: true, ..Config::default() });
     let base = |m: &Machine| m.root.context.get(sel_abi::Register::FsBase);
