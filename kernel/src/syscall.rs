@@ -168,13 +168,18 @@ pub fn other_call(k: &mut Kernel, thread: TcbPtr, cptr: u64, info: MessageInfo, 
 /// Any other system call of the current thread.
 #[inline(always)]
 pub fn unusual(k: &mut Kernel, thread: TcbPtr, number: i64) {
-    if let Some(call) = Syscall::from_raw(number)
-        && other_calls::perform(k, thread, call)
-    {
-        // They are not charged, and nothing is decided (abi.md 2.4).
-        k.latency.end_of_stretch();
-    } else {
-        slow(k, thread, number);
+    // They are not charged, and nothing is decided (abi.md 2.4).
+    if other_calls::nothing(number) {
+        return;
+    }
+    perform_unusual(k, thread, number);
+}
+
+#[inline(never)]
+fn perform_unusual(k: &mut Kernel, thread: TcbPtr, number: i64) {
+    match Syscall::from_raw(number) {
+        Some(call) if other_calls::perform(k, thread, call) => k.latency.end_of_stretch(),
+        _ => slow(k, thread, number),
     }
 }
 
@@ -447,6 +452,22 @@ pub fn software_interrupt(k: &mut Kernel, vector: u64) {
 
 /// An interrupt while the current thread ran.
 pub fn interrupt(k: &mut Kernel, vector: u8) {
+    if vector != arch::TIMER_VECTOR
+        && k.reads_clock_in_time()
+        && let Some(current) = k.current
+    {
+        let raised = irq::raised(k, vector);
+        arch::end_of_interrupt();
+        if let Some(to) = raised
+            && !direct::signal(k, current, to.object, to.badge)
+        {
+            notification::signal(k, to.object, to.badge);
+            k.finish();
+        } else {
+            k.latency.end_of_stretch();
+        }
+        return;
+    }
     k.update_time();
     let _ = k.check_budget_or_restart();
     deliver_interrupt(k, vector);

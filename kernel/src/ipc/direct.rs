@@ -11,6 +11,7 @@ use sel_abi::{CapRights, MessageInfo};
 use super::transfer;
 use crate::addr::KernelPtr;
 use crate::cap::Slot;
+use crate::object::notification::Notification;
 use crate::object::tcb::{Queued, Tcb, TcbPtr, ThreadState};
 use crate::sched::Action;
 use crate::state::Kernel;
@@ -38,6 +39,26 @@ fn decide(k: &mut Kernel, current: TcbPtr, woken: TcbPtr) {
     }
 }
 
+/// A signal.
+#[inline(always)]
+pub fn signal(k: &mut Kernel, current: TcbPtr, notification: KernelPtr<Notification>, badge: u64) -> bool {
+    let Some(waiter) = notification.queue.only() else {
+        let nobody = notification.queue.is_empty() && notification.bound_thread.get().is_none();
+        if nobody {
+            notification.keep(badge);
+        }
+        return nobody;
+    };
+    if !can_be_woken(k, &waiter) {
+        return false;
+    }
+    notification.queue.remove_only(waiter);
+    waiter.context.set(CAP_REGISTER, badge);
+    waiter.state.set(ThreadState::Running);
+    decide(k, current, waiter);
+    true
+}
+
 /// Send and NBSend through the capability in `slot`: a signal, or a message to a thread that waits for one.
 #[inline(always)]
 pub fn send(k: &mut Kernel, current: TcbPtr, slot: KernelPtr<Slot>, info: MessageInfo) -> bool {
@@ -46,24 +67,7 @@ pub fn send(k: &mut Kernel, current: TcbPtr, slot: KernelPtr<Slot>, info: Messag
         return false;
     }
     if let Some(to) = slot.notification() {
-        if !to.rights.contains(CapRights::WRITE) {
-            return false;
-        }
-        let Some(waiter) = to.object.queue.only() else {
-            let nobody = to.object.queue.is_empty() && to.object.bound_thread.get().is_none();
-            if nobody {
-                to.object.keep(to.badge);
-            }
-            return nobody;
-        };
-        if !can_be_woken(k, &waiter) {
-            return false;
-        }
-        to.object.queue.remove_only(waiter);
-        waiter.context.set(CAP_REGISTER, to.badge);
-        waiter.state.set(ThreadState::Running);
-        decide(k, current, waiter);
-        return true;
+        return to.rights.contains(CapRights::WRITE) && signal(k, current, to.object, to.badge);
     }
     let Some(to) = slot.endpoint() else { return false };
     let Some(receiver) = to.object.queue.only() else { return false };

@@ -3,7 +3,7 @@ use sel_abi::{CapRights, IRQ_MAX, IRQ_OFFSET, Label, PAGE_BITS};
 
 use crate::addr::{KernelPtr, PhysAddr};
 use crate::arch;
-use crate::cap::{Cap, Slot, delete, derivation, derive, lookup};
+use crate::cap::{Cap, NotificationCap, Slot, delete, derivation, derive, lookup};
 use crate::error::{Stop, SyscallError};
 use crate::invoke::{Done, Invocation};
 use crate::state::Kernel;
@@ -173,18 +173,21 @@ pub fn invoke_handler(k: &mut Kernel, irq: u8, call: &Invocation) -> Result<Done
     Ok(Done::Nothing)
 }
 
-/// An interrupt came: its line is masked until it is acknowledged, and the notification is signalled.
-pub fn deliver(k: &mut Kernel, vector: u8) {
-    let Some(irq) = vector.checked_sub(IRQ_OFFSET).filter(|&irq| u64::from(irq) <= IRQ_MAX) else {
-        return;
-    };
+/// An interrupt came: its line is masked until it is acknowledged. The capability to the notification that is to be
+/// signalled.
+#[inline(always)]
+pub fn raised(k: &Kernel, vector: u8) -> Option<NotificationCap> {
+    let irq = vector.checked_sub(IRQ_OFFSET).filter(|&irq| u64::from(irq) <= IRQ_MAX)?;
     if let Source::IoApic { ioapic, pin } = k.irqs.source(irq) {
         arch::ioapic_mask(ioapic, pin, true);
     }
-    if let Some(slot) = k.irqs.handler(irq)
-        && let Cap::Notification(notification) = slot.cap()
-    {
-        super::notification::signal(k, notification.object, notification.badge);
+    k.irqs.handler(irq)?.notification()
+}
+
+/// An interrupt came: see [`raised`]; its notification is signalled.
+pub fn deliver(k: &mut Kernel, vector: u8) {
+    if let Some(to) = raised(k, vector) {
+        super::notification::signal(k, to.object, to.badge);
     }
 }
 

@@ -75,18 +75,17 @@ pub fn tsc_hz() -> u64 {
     TSC_HZ.load(Ordering::Relaxed)
 }
 
-/// Raises the timer's vector once, `ticks` TSC ticks after `now`, the time of this kernel entry. The local APIC counts
-/// from when it is set, so that its alarm is late by what the entry took until then. It comes early where it is far away:
-/// 2^32 counts of the APIC's timer are the most it can wait.
+/// Raises the timer's vector once, `ticks` TSC ticks after `start`, the time of this kernel entry; at once if that has
+/// passed. It comes early where it is far away: 2^32 counts of the APIC's timer are the most it can wait.
 #[inline(always)]
-pub fn set_timer(now: u64, ticks: u64) {
+pub fn set_timer(start: u64, ticks: u64) {
     match COUNTS_PER_TICK.get() {
         None => {
             // SAFETY: the feature was found, hence the register exists. 0 would switch the timer off.
-            unsafe { msr::write(msr::TSC_DEADLINE, now.saturating_add(ticks).max(1)) }
+            unsafe { msr::write(msr::TSC_DEADLINE, start.saturating_add(ticks).max(1)) }
         }
         Some(ratio) => {
-            apic::write(Register::InitialCount, ratio.alarm(ticks));
+            apic::write(Register::InitialCount, ratio.alarm(ticks.saturating_sub(now().wrapping_sub(start))));
         }
     }
 }
