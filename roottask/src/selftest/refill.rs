@@ -24,7 +24,7 @@ const MIN_BUDGET_US: u64 = 20;
 const ENTRY_US: u64 = 6;
 
 /// What a span costs beyond what the recorder sees: the switch to the thread, and the kernel entry that ends it.
-const PAID_NS: u64 = 1100;
+const PAID_NS: u64 = 650;
 
 /// Bit n: span n of recorder 0 ended because the thread waited for the metronome.
 static WAITED: AtomicU64 = AtomicU64::new(0);
