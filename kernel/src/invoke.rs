@@ -6,6 +6,7 @@ use crate::addr::KernelPtr;
 use crate::cap::{Cap, Slot};
 use crate::error::{Stop, SyscallError};
 use crate::ipc::message::{self, Buffer};
+use crate::ipc::transfer::ExtraCaps;
 use crate::object::tcb::{self, TcbPtr, ThreadState};
 use crate::object::{
     asid, cnode, domain, ioport, irq, sched_context, sched_control, tcb_invoke, untyped, vspace_invoke,
@@ -18,11 +19,23 @@ pub struct Invocation {
     pub caller: TcbPtr,
     /// The slot of the invoked capability.
     pub slot: KernelPtr<Slot>,
-    /// Slots of the extra capabilities.
-    pub extra: [Option<KernelPtr<Slot>>; MSG_MAX_EXTRA_CAPS],
-    info: MessageInfo,
+    parcel: Parcel,
+    length: usize,
     label: Option<Label>,
-    buffer: Option<Buffer>,
+}
+
+/// What a message carries outside of registers.
+#[derive(Clone, Copy)]
+pub struct Parcel {
+    /// The sender's IPC buffer, where it was looked for: it is for a message with capabilities.
+    pub buffer: Option<Buffer>,
+    /// Slots of the extra capabilities.
+    pub extra: ExtraCaps,
+}
+
+impl Parcel {
+    /// Of a message without capabilities.
+    pub const EMPTY: Parcel = Parcel { buffer: None, extra: [None; MSG_MAX_EXTRA_CAPS] };
 }
 
 /// What an invocation answers.
@@ -44,43 +57,48 @@ pub enum Done {
 }
 
 impl Invocation {
-    /// Of a thread's message; `extra` was looked up already.
-    pub fn new(
-        k: &Kernel,
-        caller: TcbPtr,
-        slot: KernelPtr<Slot>,
-        extra: [Option<KernelPtr<Slot>>; MSG_MAX_EXTRA_CAPS],
-    ) -> Self {
+    /// Of a thread's message; `slot` and the parcel's capabilities were looked up already.
+    #[inline(always)]
+    pub fn new(k: &Kernel, caller: TcbPtr, slot: KernelPtr<Slot>, mut parcel: Parcel) -> Self {
         let info = message::info(&caller);
-        let buffer = if info.length() > FAST_MESSAGE_REGISTERS { caller.ipc_buffer(false) } else { None };
-        let label = k.labels.label(info.label());
-        Invocation { caller, slot, extra, info, label, buffer }
+        let mut length = info.length();
+        if length > FAST_MESSAGE_REGISTERS {
+            if parcel.buffer.is_none() {
+                parcel.buffer = caller.ipc_buffer(false);
+            }
+            if parcel.buffer.is_none() {
+                length = FAST_MESSAGE_REGISTERS;
+            }
+        }
+        Invocation { caller, slot, parcel, length, label: k.labels.label(info.label()) }
     }
 
     /// The operation, if the number is one.
+    #[inline(always)]
     pub fn label(&self) -> Option<Label> {
         self.label
     }
 
     /// Message words that came along.
+    #[inline(always)]
     pub fn length(&self) -> usize {
-        match self.buffer {
-            Some(_) => self.info.length(),
-            None => self.info.length().min(FAST_MESSAGE_REGISTERS),
-        }
+        self.length
     }
 
     /// Message word `index`; 0 if it did not come along.
+    #[inline(always)]
     pub fn word(&self, index: usize) -> u64 {
-        message::word(&self.caller, self.buffer, index)
+        message::word(&self.caller, self.parcel.buffer, index)
     }
 
     /// Fails with TruncatedMessage for a message of fewer words.
+    #[inline(always)]
     pub fn need_words(&self, count: usize) -> Result<(), SyscallError> {
-        if self.length() < count { Err(SyscallError::TruncatedMessage) } else { Ok(()) }
+        if self.length < count { Err(SyscallError::TruncatedMessage) } else { Ok(()) }
     }
 
     /// Fails with TruncatedMessage for a message of fewer capabilities; empty slots count.
+    #[inline(always)]
     pub fn need_caps(&self, count: usize) -> Result<(), SyscallError> {
         match count.checked_sub(1) {
             None => Ok(()),
@@ -89,8 +107,9 @@ impl Invocation {
     }
 
     /// The slot of extra capability `index`.
+    #[inline(always)]
     pub fn extra_slot(&self, index: usize) -> Result<KernelPtr<Slot>, SyscallError> {
-        self.extra.get(index).copied().flatten().ok_or(SyscallError::TruncatedMessage)
+        self.parcel.extra.get(index).copied().flatten().ok_or(SyscallError::TruncatedMessage)
     }
 
     /// Extra capability `index`, perhaps null.
@@ -101,15 +120,32 @@ impl Invocation {
 
 /// Performs an invocation of anything but an endpoint, notification or reply object. `first_phase`: it is the send
 /// phase of a combined call, which some objects refuse.
-pub fn invoke(k: &mut Kernel, cap: Cap, call: &Invocation, first_phase: bool) -> Result<Done, Stop> {
-    match cap {
+///
+/// What is asked of frames, untyped memory and CNodes comes first: programs do little else.
+#[inline(always)]
+pub fn invoke(k: &mut Kernel, call: &Invocation, first_phase: bool) -> Result<Done, Stop> {
+    let slot = call.slot;
+    if let Some(frame) = slot.frame() {
+        vspace_invoke::invoke_frame(k, frame, call)
+    } else if let Some(untyped) = slot.untyped() {
+        untyped::invoke(k, untyped, call)
+    } else if slot.cnode().is_some() && !first_phase {
+        cnode::invoke(k, call)
+    } else {
+        invoke_seldom(k, call, first_phase)
+    }
+}
+
+#[inline(never)]
+fn invoke_seldom(k: &mut Kernel, call: &Invocation, first_phase: bool) -> Result<Done, Stop> {
+    match call.slot.cap() {
         Cap::Tcb(_) | Cap::Domain | Cap::CNode(_) | Cap::SchedControl { .. } | Cap::SchedContext(_)
             if first_phase =>
         {
             Err(SyscallError::InvalidCapability(0).into())
         }
         Cap::Untyped(untyped) => untyped::invoke(k, untyped, call),
-        Cap::CNode(_) => cnode::invoke(k, &cap, call),
+        Cap::CNode(_) => cnode::invoke(k, call),
         Cap::Tcb(thread) => tcb_invoke::invoke(k, thread, call),
         Cap::SchedContext(context) => sched_context::invoke(k, context, call),
         Cap::SchedControl { .. } => sched_control::invoke(k, call),
@@ -133,7 +169,18 @@ pub fn invoke(k: &mut Kernel, cap: Cap, call: &Invocation, first_phase: bool) ->
 }
 
 /// Writes the answer of a successful invocation to the caller, if it waits for one.
+#[inline(always)]
 pub fn reply(caller: TcbPtr, done: Done) {
+    if done == Done::Nothing {
+        caller.context.set(Register::Rsi, MessageInfo::new(0, 0, 0, 0).0);
+        tcb::set_badge(caller, 0);
+    } else {
+        reply_with(caller, done);
+    }
+}
+
+#[inline(never)]
+fn reply_with(caller: TcbPtr, done: Done) {
     let length = match done {
         Done::Later => return,
         Done::Nothing => 0,
@@ -151,6 +198,8 @@ pub fn reply(caller: TcbPtr, done: Done) {
 }
 
 /// Writes an error reply to the caller.
+#[cold]
+#[inline(never)]
 pub fn reply_error(caller: TcbPtr, error: SyscallError) {
     let (error, words, count) = error.message();
     let length = message::write_words(caller, words.into_iter().take(count));

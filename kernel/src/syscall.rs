@@ -9,7 +9,7 @@ use crate::arch;
 use crate::cap::{Slot, lookup};
 use crate::error::{LookupFailure, Preempted, Stop};
 use crate::fault::{self, Fault};
-use crate::invoke::{self, Invocation};
+use crate::invoke::{self, Invocation, Parcel};
 use crate::ipc::fastpath::{self, Refusal, Width};
 use crate::ipc::{direct, message, transfer};
 use crate::latency::Cause;
@@ -272,13 +272,13 @@ fn send(
             return Ok(());
         }
     };
-    let mut extra = [None; sel_abi::MSG_MAX_EXTRA_CAPS];
+    let mut parcel = Parcel::EMPTY;
     let offered = message::info(&thread).extra_caps();
     if offered > 0
         && let Some(buffer) = thread.ipc_buffer(false)
     {
         match transfer::extra_caps(thread, buffer, offered) {
-            Ok(slots) => extra = slots,
+            Ok(extra) => parcel = Parcel { buffer: Some(buffer), extra },
             Err(failed) => {
                 send_failed(k, thread, plan, failed);
                 return Ok(());
@@ -303,7 +303,7 @@ fn send(
         answer_empty(thread, plan);
         Ok(())
     } else {
-        invoke_object(k, thread, slot, &extra, plan)
+        invoke_object(k, thread, slot, parcel, plan)
     }
 }
 
@@ -336,14 +336,14 @@ fn invoke_object(
     k: &mut Kernel,
     thread: TcbPtr,
     slot: KernelPtr<Slot>,
-    extra: &[Option<KernelPtr<Slot>>; sel_abi::MSG_MAX_EXTRA_CAPS],
+    parcel: Parcel,
     plan: Plan,
 ) -> Result<(), Preempted> {
     // While an invocation is performed the thread would execute it again if it were stopped.
     thread.state.set(ThreadState::Restart);
-    let call = Invocation::new(k, thread, slot, *extra);
+    let call = Invocation::new(k, thread, slot, parcel);
     let answered = plan.contains(Plan::ANSWERED);
-    let outcome = invoke::invoke(k, slot.cap(), &call, plan.contains(Plan::FIRST));
+    let outcome = invoke::invoke(k, &call, plan.contains(Plan::FIRST));
     match outcome {
         Err(Stop::Preempted) => return Err(Preempted),
         Err(Stop::Error(error)) if answered => invoke::reply_error(thread, error),

@@ -59,6 +59,7 @@ pub fn mask_rights(cap: Cap, rights: CapRights) -> Cap {
 }
 
 /// Rights of a mapping or copy of a frame: write without read is nothing.
+#[inline(always)]
 pub fn mask_frame_rights(held: CapRights, rights: CapRights) -> CapRights {
     let left = held & rights & CapRights::READ_WRITE;
     if left.contains(CapRights::READ) { left } else { CapRights::empty() }

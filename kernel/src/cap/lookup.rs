@@ -86,13 +86,29 @@ fn resolve_thread_slot(thread: &Tcb, cptr: u64) -> Result<KernelPtr<Slot>, Looku
     resolve(&root, cptr, sel_abi::WORD_BITS).map(|resolved| resolved.slot)
 }
 
-/// The slot that an invocation names by (root, index, depth); `source` says which side an error is reported for.
+/// The slot that an invocation names by (root, index, depth), where `root` is the slot of the root's capability; `source`
+/// says which side an error is reported for.
+#[inline(always)]
 pub fn target_slot(
-    root: &Cap,
+    root: KernelPtr<Slot>,
     index: u64,
     depth: u64,
     source: bool,
 ) -> Result<KernelPtr<Slot>, SyscallError> {
+    match root.flat_slot(index) {
+        Some(slot) if depth == sel_abi::WORD_BITS => Ok(slot),
+        _ => resolve_target_slot(root, index, depth, source),
+    }
+}
+
+#[inline(never)]
+fn resolve_target_slot(
+    root: KernelPtr<Slot>,
+    index: u64,
+    depth: u64,
+    source: bool,
+) -> Result<KernelPtr<Slot>, SyscallError> {
+    let root = root.cap();
     if !matches!(root, Cap::CNode(_)) {
         return Err(SyscallError::FailedLookup { source, failure: LookupFailure::InvalidRoot });
     }
@@ -100,7 +116,7 @@ pub fn target_slot(
         return Err(SyscallError::RangeError { min: 1, max: sel_abi::WORD_BITS });
     }
     let resolved =
-        resolve(root, index, depth).map_err(|failure| SyscallError::FailedLookup { source, failure })?;
+        resolve(&root, index, depth).map_err(|failure| SyscallError::FailedLookup { source, failure })?;
     if resolved.bits_left != 0 {
         let failure = LookupFailure::DepthMismatch { bits_left: resolved.bits_left, bits_found: 0 };
         return Err(SyscallError::FailedLookup { source, failure });
@@ -109,7 +125,7 @@ pub fn target_slot(
 }
 
 /// As [`target_slot`] for a destination, which must be empty.
-pub fn empty_slot(root: &Cap, index: u64, depth: u64) -> Result<KernelPtr<Slot>, SyscallError> {
+pub fn empty_slot(root: KernelPtr<Slot>, index: u64, depth: u64) -> Result<KernelPtr<Slot>, SyscallError> {
     let slot = target_slot(root, index, depth, false)?;
     if slot.is_empty() { Ok(slot) } else { Err(SyscallError::DeleteFirst) }
 }

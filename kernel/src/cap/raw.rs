@@ -4,11 +4,13 @@
 //! 48 bits of its kernel address, which one arithmetic shift makes a pointer again; of untyped memory and frames the
 //! physical one. The address of a PML4 is a page's, so that its low bits hold the ASID. Word 1 holds what differs from copy to copy: badge, guard, watermark, mapping. A zombie spreads its fields over both;
 //! the kind field tells it from an eviction, whose object is in word 1.
+mod memory;
+
 use sel_abi::{CapRights, CapTag};
 
 use super::{
-    AsidPoolCap, CNodeCap, Cap, EndpointCap, EvictionCap, FrameCap, FrameSize, Mapping, NotificationCap,
-    Pml4Cap, ReplyCap, SchedContextCap, Slot, TableCap, TableLevel, UntypedCap, ZombieCap, ZombieKind,
+    AsidPoolCap, CNodeCap, Cap, EndpointCap, EvictionCap, FrameSize, Mapping, NotificationCap, Pml4Cap,
+    ReplyCap, SchedContextCap, Slot, TableCap, TableLevel, ZombieCap, ZombieKind,
 };
 use crate::addr::{KERNEL_WINDOW_BITS, KernelPtr, PhysAddr, VirtAddr};
 use crate::arch::AddressSpace;
@@ -177,12 +179,7 @@ impl RawCap {
         unsafe {
             match tag {
                 CapTag::Null | CapTag::Zombie => self.unpack_zombie(tag),
-                CapTag::Untyped => Cap::Untyped(UntypedCap {
-                    base: self.address(),
-                    size_bits: self.small(0, 6) as u8,
-                    device: self.small(6, 1) != 0,
-                    watermark: self.1,
-                }),
+                CapTag::Untyped => Cap::Untyped(self.unpack_untyped()),
                 CapTag::Endpoint => Cap::Endpoint(self.unpack_endpoint()),
                 CapTag::Notification => Cap::Notification(self.unpack_notification()),
                 CapTag::Reply => Cap::Reply(self.unpack_reply()),
@@ -329,26 +326,6 @@ impl RawCap {
         let rights = CapRights::from_bits_truncate(self.small(0, 4));
         // SAFETY: the caller's promise.
         EndpointCap { object: unsafe { self.object() }, badge: self.1, rights }
-    }
-
-    fn unpack_frame(self) -> FrameCap {
-        FrameCap {
-            base: self.address(),
-            size: match self.small(0, 2) {
-                0 => FrameSize::Small,
-                1 => FrameSize::Large,
-                _ => FrameSize::Huge,
-            },
-            rights: CapRights::from_bits_truncate(self.small(2, 2)),
-            device: self.small(4, 1) != 0,
-            mapping: unpack_mapping(self.1),
-        }
-    }
-
-    /// The capability if it is one to a frame, cheaper than [`RawCap::unpack`].
-    #[inline]
-    pub fn frame(self) -> Option<FrameCap> {
-        self.has_tag(CapTag::Frame).then(|| self.unpack_frame())
     }
 
     /// # Safety

@@ -3,7 +3,10 @@ use core::cell::Cell;
 
 use sel_abi::CapRights;
 
-use super::{CNodeCap, Cap, EndpointCap, FrameCap, NotificationCap, Pml4Cap, RawCap, ReplyCap};
+use super::{
+    CNodeCap, Cap, EndpointCap, FrameCap, FrameSize, Mapping, NotificationCap, Pml4Cap, RawCap, ReplyCap,
+    UntypedCap,
+};
 use crate::addr::{KernelPtr, PhysAddr};
 use crate::arch::AddressSpace;
 
@@ -74,6 +77,12 @@ impl Slot {
         unsafe { self.raw.get().flat_slot(cptr) }
     }
 
+    /// The capability, if it is one to untyped memory.
+    #[inline]
+    pub fn untyped(&self) -> Option<UntypedCap> {
+        self.raw.get().untyped()
+    }
+
     /// The capability, if it is one to a frame.
     #[inline]
     pub fn frame(&self) -> Option<FrameCap> {
@@ -106,6 +115,18 @@ impl Slot {
     pub fn reply(&self) -> Option<ReplyCap> {
         // SAFETY: as for `cap`.
         unsafe { self.raw.get().reply() }
+    }
+
+    /// Changes where the capability, which is one to a frame, has the frame mapped.
+    #[inline(always)]
+    pub fn set_frame_mapping(&self, mapping: Option<Mapping>) {
+        self.raw.set(self.raw.get().with_mapping(mapping));
+    }
+
+    /// Where a thread's IPC buffer is, if the capability is one to a frame that has these rights and is RAM.
+    #[inline(always)]
+    pub fn buffer_memory(&self, rights: CapRights) -> Option<(PhysAddr, FrameSize)> {
+        self.raw.get().buffer_memory(rights)
     }
 
     /// The capability, if it is one to an address space.

@@ -6,6 +6,7 @@ use sel_abi::{FAST_MESSAGE_REGISTERS, MSG_MAX_EXTRA_CAPS, MessageInfo};
 use super::message::{self, Buffer};
 use crate::addr::KernelPtr;
 use crate::cap::{Cap, Slot, derive, lookup};
+use crate::error::LookupFailure;
 use crate::object::endpoint::Endpoint;
 use crate::object::tcb::{Tcb, TcbPtr};
 
@@ -76,18 +77,35 @@ fn long(from: TcbPtr, endpoint: Option<KernelPtr<Endpoint>>, badge: u64, can_gra
     to.context.set(CAP_REGISTER, badge);
 }
 
-/// Slots of the extra capabilities that a thread offers; None if one cannot be found.
-pub fn extra_caps(
+/// Slots of extra capabilities.
+pub type ExtraCaps = [Option<KernelPtr<Slot>>; MSG_MAX_EXTRA_CAPS];
+
+/// Slots of the extra capabilities that a thread offers, at least one.
+///
+/// # Errors
+/// One cannot be found: which and why.
+#[inline(always)]
+pub fn extra_caps(thread: TcbPtr, buffer: Buffer, count: usize) -> Result<ExtraCaps, (u64, LookupFailure)> {
+    let first = extra_cap(thread, buffer, 0)?;
+    if count == 1 { Ok([Some(first), None, None]) } else { more_extra_caps(thread, buffer, count, first) }
+}
+
+#[inline(never)]
+fn more_extra_caps(
     thread: TcbPtr,
     buffer: Buffer,
     count: usize,
-) -> Result<[Option<KernelPtr<Slot>>; MSG_MAX_EXTRA_CAPS], (u64, crate::error::LookupFailure)> {
-    let mut slots = [None; MSG_MAX_EXTRA_CAPS];
-    for (index, slot) in slots.iter_mut().enumerate().take(count) {
-        let cptr = buffer[IPC_BUFFER_CAPS_WORD + index].get();
-        *slot = Some(lookup::thread_slot(&thread, cptr).map_err(|failure| (cptr, failure))?);
-    }
-    Ok(slots)
+    first: KernelPtr<Slot>,
+) -> Result<ExtraCaps, (u64, LookupFailure)> {
+    let second = extra_cap(thread, buffer, 1)?;
+    let third = if count > 2 { Some(extra_cap(thread, buffer, 2)?) } else { None };
+    Ok([Some(first), Some(second), third])
+}
+
+#[inline(always)]
+fn extra_cap(thread: TcbPtr, buffer: Buffer, index: usize) -> Result<KernelPtr<Slot>, (u64, LookupFailure)> {
+    let cptr = buffer[IPC_BUFFER_CAPS_WORD + index].get();
+    lookup::thread_slot(&thread, cptr).map_err(|failure| (cptr, failure))
 }
 
 /// Transfers capabilities; returns how many were handled and which of them arrived as badges.
@@ -127,6 +145,6 @@ fn transfer_caps(
 /// The empty slot in which a thread wants to receive a capability.
 fn find_receive_slot(thread: TcbPtr, buffer: Buffer) -> Option<KernelPtr<Slot>> {
     let [cnode, index, depth] = [0, 1, 2].map(|word| buffer[IPC_BUFFER_RECEIVE_WORD + word].get());
-    let root = lookup::thread_slot(&thread, cnode).ok()?.cap();
-    lookup::empty_slot(&root, index, depth).ok()
+    let root = lookup::thread_slot(&thread, cnode).ok()?;
+    lookup::empty_slot(root, index, depth).ok()
 }

@@ -130,7 +130,7 @@ pub fn invoke_control(k: &mut Kernel, call: &Invocation) -> Result<Done, Stop> {
     if derivation::has_children(untyped_slot) {
         return Err(SyscallError::RevokeFirst.into());
     }
-    let slot = lookup::empty_slot(&call.extra_cap(1)?, call.word(0), call.word(1))?;
+    let slot = lookup::empty_slot(call.extra_slot(1)?, call.word(0), call.word(1))?;
 
     // SAFETY: the untyped has no children, so its memory is free; it is a page, and it is full from here on.
     let object: KernelPtr<AsidPool> = unsafe { KernelPtr::from_phys(untyped.base) };

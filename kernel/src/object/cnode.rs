@@ -10,14 +10,14 @@ use crate::state::Kernel;
 
 type SlotPtr = KernelPtr<Slot>;
 
-/// Decodes an invocation of a CNode capability; `root` is that capability.
-pub fn invoke(k: &mut Kernel, root: &Cap, call: &Invocation) -> Result<Done, Stop> {
+/// Decodes an invocation of a CNode capability.
+pub fn invoke(k: &mut Kernel, call: &Invocation) -> Result<Done, Stop> {
     let label = match call.label() {
         Some(label) if (Label::CNodeRevoke..=Label::CNodeRotate).contains(&label) => label,
         _ => return Err(SyscallError::IllegalOperation.into()),
     };
     call.need_words(2)?;
-    let slot = lookup::target_slot(root, call.word(0), call.word(1), false)?;
+    let slot = lookup::target_slot(call.slot, call.word(0), call.word(1), false)?;
     match label {
         Label::CNodeRevoke => delete::revoke(k, slot)?,
         Label::CNodeDelete => delete::delete(k, slot)?,
@@ -56,12 +56,12 @@ fn not_null(cap: Cap) -> Result<Cap, SyscallError> {
 /// Copy, Mint, Move and Mutate.
 fn transfer(label: Label, to: SlotPtr, call: &Invocation) -> Result<(), SyscallError> {
     call.need_words(4)?;
-    let source_root = call.extra_cap(0)?;
+    let source_root = call.extra_slot(0)?;
     if !to.is_empty() {
         return Err(SyscallError::DeleteFirst);
     }
     let depth = call.word(3);
-    let from = lookup::target_slot(&source_root, call.word(2), depth, true)?;
+    let from = lookup::target_slot(source_root, call.word(2), depth, true)?;
     let cap = occupied(from, depth, true)?;
     let rights = CapRights::from_bits_truncate(call.word(4));
     match label {
@@ -90,10 +90,10 @@ fn transfer(label: Label, to: SlotPtr, call: &Invocation) -> Result<(), SyscallE
 fn rotate(to: SlotPtr, call: &Invocation) -> Result<(), SyscallError> {
     call.need_words(8)?;
     call.need_caps(2)?;
-    let (pivot_root, source_root) = (call.extra_cap(0)?, call.extra_cap(1)?);
+    let (pivot_root, source_root) = (call.extra_slot(0)?, call.extra_slot(1)?);
     let (pivot_depth, source_depth) = (call.word(4), call.word(7));
-    let from = lookup::target_slot(&source_root, call.word(6), source_depth, true)?;
-    let pivot = lookup::target_slot(&pivot_root, call.word(3), pivot_depth, true)?;
+    let from = lookup::target_slot(source_root, call.word(6), source_depth, true)?;
+    let pivot = lookup::target_slot(pivot_root, call.word(3), pivot_depth, true)?;
     if pivot == from || pivot == to {
         return Err(SyscallError::IllegalOperation);
     }

@@ -80,7 +80,7 @@ pub fn invoke_control(k: &mut Kernel, call: &Invocation) -> Result<Done, Stop> {
         return Err(SyscallError::IllegalOperation.into());
     }
     call.need_words(4)?;
-    let root = call.extra_cap(0)?;
+    let root = call.extra_slot(0)?;
     let (first, last) = (call.word(0) as u16, call.word(1) as u16);
     if last < first {
         return Err(SyscallError::InvalidArgument(1).into());
@@ -88,7 +88,7 @@ pub fn invoke_control(k: &mut Kernel, call: &Invocation) -> Result<Done, Stop> {
     if !k.io_ports.take(first, last) {
         return Err(SyscallError::RevokeFirst.into());
     }
-    match lookup::empty_slot(&root, call.word(2), call.word(3)) {
+    match lookup::empty_slot(root, call.word(2), call.word(3)) {
         Ok(slot) => {
             derivation::insert(slot, Cap::IoPort { first, last }, call.slot, true);
             Ok(Done::Nothing)

@@ -95,7 +95,7 @@ pub fn invoke_control(k: &mut Kernel, call: &Invocation) -> Result<Done, Stop> {
 /// The checks that both kinds of interrupt share: a free vector and an empty slot.
 fn common_checks(k: &Kernel, call: &Invocation) -> Result<(u8, KernelPtr<Slot>), SyscallError> {
     call.need_words(7)?;
-    let root = call.extra_cap(0)?;
+    let root = call.extra_slot(0)?;
     let vector = call.word(6);
     if vector > IRQ_MAX {
         return Err(SyscallError::RangeError { min: 0, max: IRQ_MAX });
@@ -104,7 +104,7 @@ fn common_checks(k: &Kernel, call: &Invocation) -> Result<(u8, KernelPtr<Slot>),
     if k.irqs.source(irq) != Source::None {
         return Err(SyscallError::RevokeFirst);
     }
-    Ok((irq, lookup::empty_slot(&root, call.word(0), call.word(1))?))
+    Ok((irq, lookup::empty_slot(root, call.word(0), call.word(1))?))
 }
 
 fn at_most(value: u64, max: u64) -> Result<u64, SyscallError> {

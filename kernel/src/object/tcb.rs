@@ -213,18 +213,16 @@ impl Tcb {
 
     /// The kernel's view of the IPC buffer, as 128 words; None if there is none that may be read (`write` false) or
     /// written (`write` true), abi.md 2.7.
+    #[inline]
     pub fn ipc_buffer(&self, write: bool) -> Option<&'static [Cell<u64>; 128]> {
         let address = self.ipc_buffer_address.get();
-        let frame = self.buffer().frame()?;
         let needed = if write { CapRights::READ_WRITE } else { CapRights::READ };
-        if address == 0 || frame.device || !frame.rights.contains(needed) {
-            return None;
-        }
-        let offset = address & ((1 << frame.size.bits()) - 1);
+        let (base, size) = self.buffer().buffer_memory(needed).filter(|_| address != 0)?;
+        let offset = address & ((1 << size.bits()) - 1);
         // SAFETY: the frame is RAM that the capability keeps from being reused; the buffer address is a multiple of its
         // size (checked when it was set), so all of it lies inside the frame. Users may write it at any time, as into
         // the cells that it is read as.
-        Some(unsafe { KernelPtr::<[Cell<u64>; 128]>::from_phys(PhysAddr(frame.base.0 + offset)) }.get())
+        Some(unsafe { KernelPtr::<[Cell<u64>; 128]>::from_phys(PhysAddr(base.0 + offset)) }.get())
     }
 }
 

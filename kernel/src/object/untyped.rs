@@ -58,7 +58,7 @@ pub fn invoke(k: &mut Kernel, untyped: UntypedCap, call: &Invocation) -> Result<
 
 fn decode(k: &Kernel, call: &Invocation) -> Result<Retype, SyscallError> {
     call.need_words(6)?;
-    let root = call.extra_cap(0)?;
+    let root = call.extra_slot(0)?;
     let [kind, size_bits, node_index, node_depth, offset, count] =
         [0, 1, 2, 3, 4, 5].map(|index| call.word(index));
     let object = ObjectType::from_raw(kind).ok_or(SyscallError::InvalidArgument(0))?;
@@ -73,9 +73,8 @@ fn decode(k: &Kernel, call: &Invocation) -> Result<Retype, SyscallError> {
     if size_bits < object.min_size_bits() {
         return Err(SyscallError::InvalidArgument(1));
     }
-    let node =
-        if node_depth == 0 { root } else { lookup::target_slot(&root, node_index, node_depth, false)?.cap() };
-    let Cap::CNode(node) = node else {
+    let node = if node_depth == 0 { root } else { lookup::target_slot(root, node_index, node_depth, false)? };
+    let Some(node) = node.cnode() else {
         return Err(SyscallError::destination(LookupFailure::MissingCapability { bits_left: node_depth }));
     };
     let slots = node.slot_count();

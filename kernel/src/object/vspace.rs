@@ -25,8 +25,25 @@ impl From<MissingTable> for LookupFailure {
 }
 
 /// The entry of `table` that covers `vaddr` with 2^`bits` bytes an entry.
+#[inline(always)]
 fn entry(table: KernelPtr<PageTable>, vaddr: VirtAddr, bits: u64) -> EntryRef {
     &table.get().entries[(vaddr.0 >> bits) as usize & 511]
+}
+
+/// The table that the entry of `table` for `vaddr` leads to; 2^`bits` are the bytes of an entry.
+#[inline(always)]
+fn below(
+    table: KernelPtr<PageTable>,
+    vaddr: VirtAddr,
+    bits: u64,
+) -> Result<KernelPtr<PageTable>, MissingTable> {
+    let next = entry(table, vaddr, bits).get();
+    if !next.is_table() {
+        return Err(MissingTable { span_bits: bits });
+    }
+    // SAFETY: present entries without the large bit were made by mapping a table, whose capability removes the entry
+    // before its memory is reused.
+    Ok(unsafe { KernelPtr::from_phys(next.address()) })
 }
 
 /// The entry that maps 2^`bits` bytes at `vaddr`: 12, 21 and 30 for pages, or 21, 30 and 39 for tables.
@@ -34,23 +51,39 @@ pub fn find_entry(root: KernelPtr<PageTable>, vaddr: VirtAddr, bits: u64) -> Res
     let mut table = root;
     let mut level = 39;
     while level > bits {
-        let next = entry(table, vaddr, level).get();
-        if !next.is_present() || (level < 39 && next.is_large()) {
-            return Err(MissingTable { span_bits: level });
-        }
-        // SAFETY: present entries without the large bit were made by mapping a table, whose capability removes the
-        // entry before its memory is reused.
-        table = unsafe { KernelPtr::from_phys(next.address()) };
+        table = below(table, vaddr, level)?;
         level -= 9;
     }
     Ok(entry(table, vaddr, level))
 }
 
+/// [`find_entry`] for a page of the smallest size, which is asked for most.
+#[inline(always)]
+fn find_small(root: KernelPtr<PageTable>, vaddr: VirtAddr) -> Result<EntryRef, MissingTable> {
+    let directory = below(below(root, vaddr, 39)?, vaddr, 30)?;
+    Ok(entry(below(directory, vaddr, 21)?, vaddr, 12))
+}
+
+/// The entry that maps a frame of this size at `vaddr`.
+#[inline(always)]
+pub fn find_page(
+    root: KernelPtr<PageTable>,
+    vaddr: VirtAddr,
+    size: FrameSize,
+) -> Result<EntryRef, MissingTable> {
+    match size {
+        FrameSize::Small => find_small(root, vaddr),
+        larger => find_entry(root, vaddr, larger.bits()),
+    }
+}
+
+#[inline(always)]
 fn root(k: &Kernel, asid: Asid) -> Option<KernelPtr<PageTable>> {
     k.asids.find(asid)
 }
 
 /// True if the entry maps this frame.
+#[inline(always)]
 fn maps_frame(entry: Entry, frame: &FrameCap) -> bool {
     entry.is_present()
         && entry.page_address(frame.size.bits()) == frame.base
@@ -58,10 +91,11 @@ fn maps_frame(entry: Entry, frame: &FrameCap) -> bool {
 }
 
 /// Removes the mapping that a frame capability made, if it is still there.
+#[inline(always)]
 pub fn forget_frame(k: &Kernel, frame: &FrameCap) {
     let Some(Mapping { asid, vaddr }) = frame.mapping else { return };
     let Some(root) = root(k, asid) else { return };
-    if let Ok(entry) = find_entry(root, vaddr, frame.size.bits())
+    if let Ok(entry) = find_page(root, vaddr, frame.size)
         && maps_frame(entry.get(), frame)
     {
         entry.set(Entry::EMPTY);

@@ -13,15 +13,16 @@ use crate::state::Kernel;
 type Outcome = Result<Done, Stop>;
 
 /// The address space in extra capability 0: its root and number. Not one, or without a number: InvalidCapability(1).
+#[inline(always)]
 fn vspace_cap(call: &Invocation) -> Result<(KernelPtr<PageTable>, Asid), SyscallError> {
-    match call.extra_cap(0)? {
-        Cap::Pml4(pml4) => pml4.asid.map(|asid| (pml4.object, asid)),
-        _ => None,
-    }
-    .ok_or(SyscallError::InvalidCapability(1))
+    let space = call.extra_slot(0)?.pml4();
+    space
+        .and_then(|space| space.asid.map(|asid| (space.object, asid)))
+        .ok_or(SyscallError::InvalidCapability(1))
 }
 
 /// The number still leads to this address space.
+#[inline(always)]
 fn check_asid(k: &Kernel, root: KernelPtr<PageTable>, asid: Asid) -> Result<(), SyscallError> {
     match k.asids.find(asid) {
         None => Err(SyscallError::destination(LookupFailure::InvalidRoot)),
@@ -86,12 +87,13 @@ fn map_table(k: &mut Kernel, table: TableCap, call: &Invocation) -> Outcome {
 // ---- frames ----
 
 /// Decodes an invocation of a frame capability.
+#[inline(always)]
 pub fn invoke_frame(k: &mut Kernel, frame: FrameCap, call: &Invocation) -> Outcome {
     match call.label() {
         Some(Label::X86PageMap) => map_frame(k, frame, call),
         Some(Label::X86PageUnmap) => {
             vspace::forget_frame(k, &frame);
-            call.slot.set_cap(Cap::Frame(FrameCap { mapping: None, ..frame }));
+            call.slot.set_frame_mapping(None);
             Ok(Done::Nothing)
         }
         Some(Label::X86PageGetAddress) => Ok(Done::Word(frame.base.0)),
@@ -99,6 +101,7 @@ pub fn invoke_frame(k: &mut Kernel, frame: FrameCap, call: &Invocation) -> Outco
     }
 }
 
+#[inline(always)]
 fn map_frame(k: &mut Kernel, frame: FrameCap, call: &Invocation) -> Outcome {
     call.need_words(3)?;
     call.need_caps(1)?;
@@ -124,8 +127,8 @@ fn map_frame(k: &mut Kernel, frame: FrameCap, call: &Invocation) -> Outcome {
     if vaddr.0 & ((1 << bits) - 1) != 0 {
         return Err(SyscallError::AlignmentError.into());
     }
-    let entry =
-        vspace::find_entry(root, vaddr, bits).map_err(|missing| SyscallError::destination(missing.into()))?;
+    let entry = vspace::find_page(root, vaddr, frame.size)
+        .map_err(|missing| SyscallError::destination(missing.into()))?;
     let old = entry.get();
     if frame.size != FrameSize::Small && old.is_present() && !old.is_large() {
         return Err(SyscallError::DeleteFirst.into());
@@ -137,15 +140,17 @@ fn map_frame(k: &mut Kernel, frame: FrameCap, call: &Invocation) -> Outcome {
     if old.is_present() {
         arch::flush_page(asid.0, vaddr.0);
     }
-    call.slot.set_cap(Cap::Frame(FrameCap { mapping: Some(Mapping { asid, vaddr }), ..frame }));
+    call.slot.set_frame_mapping(Some(Mapping { asid, vaddr }));
     Ok(Done::Nothing)
 }
 
 /// The entry that maps a frame with no more than its capability's rights.
+#[inline(always)]
 pub fn frame_entry(frame: &FrameCap, rights: CapRights, attributes: VmAttributes) -> Entry {
     let rights = derive::mask_frame_rights(frame.rights, rights);
-    let mut flags = EntryFlags::PRESENT | pte::page_flags(attributes, frame.size.bits());
-    flags.set(EntryFlags::USER, rights.contains(CapRights::READ));
-    flags.set(EntryFlags::WRITABLE, rights.contains(CapRights::WRITE));
-    Entry::new(frame.base, flags)
+    // Right by right, the flags are in the same order.
+    let access = EntryFlags::from_bits_retain(rights.bits() << 1);
+    const _: () = assert!(CapRights::READ.bits() << 1 == EntryFlags::USER.bits());
+    const _: () = assert!(CapRights::WRITE.bits() << 1 == EntryFlags::WRITABLE.bits());
+    Entry::new(frame.base, EntryFlags::PRESENT | access | pte::page_flags(attributes, frame.size.bits()))
 }
