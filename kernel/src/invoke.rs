@@ -1,4 +1,5 @@
 //! Invocations: a message to a capability of the kernel itself (abi.md 7.0).
+use sel_abi::message::IPC_BUFFER_CAPS_WORD;
 use sel_abi::registers::REGISTER_COUNT;
 use sel_abi::{FAST_MESSAGE_REGISTERS, Label, MSG_MAX_EXTRA_CAPS, MessageInfo, Register};
 
@@ -6,7 +7,7 @@ use crate::addr::KernelPtr;
 use crate::cap::{Cap, Slot};
 use crate::error::{Stop, SyscallError};
 use crate::ipc::message::{self, Buffer};
-use crate::ipc::transfer::ExtraCaps;
+use crate::ipc::transfer::{self, ExtraCaps};
 use crate::object::tcb::{self, TcbPtr, ThreadState};
 use crate::object::{
     asid, cnode, domain, ioport, irq, sched_context, sched_control, tcb_invoke, untyped, vspace_invoke,
@@ -36,6 +37,21 @@ pub struct Parcel {
 impl Parcel {
     /// Of a message without capabilities.
     pub const EMPTY: Parcel = Parcel { buffer: None, extra: [None; MSG_MAX_EXTRA_CAPS] };
+
+    /// Of a message with at most one capability, in the usual place; None for any other.
+    #[inline(always)]
+    fn usual(caller: TcbPtr, info: MessageInfo) -> Option<Parcel> {
+        if transfer::is_short(info) {
+            return Some(Parcel::EMPTY);
+        }
+        let buffer = caller.ipc_buffer(false)?;
+        let first = match info.extra_caps() {
+            0 => None,
+            1 => Some(caller.cspace().flat_slot(buffer[IPC_BUFFER_CAPS_WORD].get())?),
+            _ => return None,
+        };
+        Some(Parcel { buffer: Some(buffer), extra: [first, None, None] })
+    }
 }
 
 /// What an invocation answers.
@@ -59,8 +75,13 @@ pub enum Done {
 impl Invocation {
     /// Of a thread's message; `slot` and the parcel's capabilities were looked up already.
     #[inline(always)]
-    pub fn new(k: &Kernel, caller: TcbPtr, slot: KernelPtr<Slot>, mut parcel: Parcel) -> Self {
-        let info = message::info(&caller);
+    pub fn new(
+        k: &Kernel,
+        caller: TcbPtr,
+        slot: KernelPtr<Slot>,
+        info: MessageInfo,
+        mut parcel: Parcel,
+    ) -> Self {
         let mut length = info.length();
         if length > FAST_MESSAGE_REGISTERS {
             if parcel.buffer.is_none() {
@@ -118,26 +139,65 @@ impl Invocation {
     }
 }
 
-/// Performs an invocation of anything but an endpoint, notification or reply object. `first_phase`: it is the send
-/// phase of a combined call, which some objects refuse.
-///
-/// What is asked of frames, untyped memory and CNodes comes first: programs do little else.
+/// Performs the Call of a capability in `slot`, if it is an invocation that is done in one step and leaves all threads
+/// alone: most are. False: nothing was done, and it has to go the long way.
 #[inline(always)]
-pub fn invoke(k: &mut Kernel, call: &Invocation, first_phase: bool) -> Result<Done, Stop> {
-    let slot = call.slot;
-    if let Some(frame) = slot.frame() {
-        vspace_invoke::invoke_frame(k, frame, call)
-    } else if let Some(untyped) = slot.untyped() {
-        untyped::invoke(k, untyped, call)
-    } else if slot.cnode().is_some() && !first_phase {
-        cnode::invoke(k, call)
+pub fn short(k: &mut Kernel, caller: TcbPtr, slot: KernelPtr<Slot>, info: MessageInfo) -> bool {
+    if slot.frame().is_some() {
+        short_of_frame(k, caller, slot, info)
+    } else if slot.untyped().is_some() {
+        short_of_untyped(k, caller, slot, info)
+    } else if slot.cnode().is_some() {
+        short_of_cnode(k, caller, slot, info)
     } else {
-        invoke_seldom(k, call, first_phase)
+        false
     }
 }
 
+#[inline(always)]
+fn short_of_frame(k: &mut Kernel, caller: TcbPtr, slot: KernelPtr<Slot>, info: MessageInfo) -> bool {
+    let (Some(parcel), Some(frame)) = (Parcel::usual(caller, info), slot.frame()) else { return false };
+    let call = Invocation::new(k, caller, slot, info, parcel);
+    answer(caller, vspace_invoke::invoke_frame(k, frame, &call));
+    true
+}
+
 #[inline(never)]
-fn invoke_seldom(k: &mut Kernel, call: &Invocation, first_phase: bool) -> Result<Done, Stop> {
+fn short_of_untyped(k: &mut Kernel, caller: TcbPtr, slot: KernelPtr<Slot>, info: MessageInfo) -> bool {
+    let (Some(parcel), Some(untyped)) = (Parcel::usual(caller, info), slot.untyped()) else { return false };
+    if untyped::has_to_clear(slot, &untyped) {
+        return false;
+    }
+    let call = Invocation::new(k, caller, slot, info, parcel);
+    answer(caller, untyped::retype(k, untyped, &call));
+    true
+}
+
+#[inline(never)]
+fn short_of_cnode(k: &mut Kernel, caller: TcbPtr, slot: KernelPtr<Slot>, info: MessageInfo) -> bool {
+    let Some(parcel) = Parcel::usual(caller, info) else { return false };
+    let call = Invocation::new(k, caller, slot, info, parcel);
+    match call.label() {
+        Some(label) if cnode::is_transfer(label) => {
+            answer(caller, cnode::transfer(label, &call));
+            true
+        }
+        _ => false,
+    }
+}
+
+/// Tells the caller how its invocation went.
+#[inline(always)]
+fn answer(caller: TcbPtr, outcome: Result<Done, SyscallError>) {
+    match outcome {
+        Ok(done) => reply(caller, done),
+        Err(error) => reply_error(caller, error),
+    }
+}
+
+/// Performs an invocation of anything but an endpoint, notification or reply object. `first_phase`: it is the send
+/// phase of a combined call, which some objects refuse.
+pub fn invoke(k: &mut Kernel, call: &Invocation, first_phase: bool) -> Result<Done, Stop> {
     match call.slot.cap() {
         Cap::Tcb(_) | Cap::Domain | Cap::CNode(_) | Cap::SchedControl { .. } | Cap::SchedContext(_)
             if first_phase =>
@@ -149,7 +209,7 @@ fn invoke_seldom(k: &mut Kernel, call: &Invocation, first_phase: bool) -> Result
         Cap::Tcb(thread) => tcb_invoke::invoke(k, thread, call),
         Cap::SchedContext(context) => sched_context::invoke(k, context, call),
         Cap::SchedControl { .. } => sched_control::invoke(k, call),
-        Cap::Frame(frame) => vspace_invoke::invoke_frame(k, frame, call),
+        Cap::Frame(frame) => Ok(vspace_invoke::invoke_frame(k, frame, call)?),
         Cap::Table(table) => vspace_invoke::invoke_table(k, table, call),
         Cap::AsidControl => asid::invoke_control(k, call),
         Cap::AsidPool(pool) => asid::invoke_pool(k, pool, call),

@@ -96,7 +96,7 @@ pub fn call(k: &mut Kernel, thread: TcbPtr, cptr: u64, info: MessageInfo) {
             k.latency.end_of_stretch();
         }
         Err(Refusal::Wide) => wide_call(k, thread, cptr, info),
-        Err(Refusal::Other) => slow(k, thread, Syscall::Call.raw()),
+        Err(Refusal::Other) => call_object(k, thread, cptr, info),
     }
 }
 
@@ -111,6 +111,21 @@ fn wide_call(k: &mut Kernel, thread: TcbPtr, cptr: u64, info: MessageInfo) {
         return follow_plan(k, thread, Syscall::Call.raw(), slot);
     }
     slow(k, thread, Syscall::Call.raw());
+}
+
+/// A Call that is no short message: most often to a capability of the kernel itself.
+#[inline(never)]
+fn call_object(k: &mut Kernel, thread: TcbPtr, cptr: u64, info: MessageInfo) {
+    if !k.reads_clock_in_time() {
+        return slow(k, thread, Syscall::Call.raw());
+    }
+    let slot = thread.cspace().flat_slot(cptr);
+    if let Some(slot) = slot
+        && invoke::short(k, thread, slot, info)
+    {
+        return k.latency.end_of_stretch();
+    }
+    follow_plan(k, thread, Syscall::Call.raw(), slot);
 }
 
 /// A ReplyRecv of the current thread.
@@ -341,7 +356,7 @@ fn invoke_object(
 ) -> Result<(), Preempted> {
     // While an invocation is performed the thread would execute it again if it were stopped.
     thread.state.set(ThreadState::Restart);
-    let call = Invocation::new(k, thread, slot, parcel);
+    let call = Invocation::new(k, thread, slot, message::info(&thread), parcel);
     let answered = plan.contains(Plan::ANSWERED);
     let outcome = invoke::invoke(k, &call, plan.contains(Plan::FIRST));
     match outcome {

@@ -16,14 +16,16 @@ pub fn invoke(k: &mut Kernel, call: &Invocation) -> Result<Done, Stop> {
         Some(label) if (Label::CNodeRevoke..=Label::CNodeRotate).contains(&label) => label,
         _ => return Err(SyscallError::IllegalOperation.into()),
     };
+    if is_transfer(label) {
+        return Ok(transfer(label, call)?);
+    }
     call.need_words(2)?;
     let slot = lookup::target_slot(call.slot, call.word(0), call.word(1), false)?;
     match label {
         Label::CNodeRevoke => delete::revoke(k, slot)?,
         Label::CNodeDelete => delete::delete(k, slot)?,
         Label::CNodeCancelBadgedSends => cancel_badged_sends(k, slot)?,
-        Label::CNodeRotate => rotate(slot, call)?,
-        _ => transfer(label, slot, call)?,
+        _ => rotate(slot, call)?,
     }
     Ok(Done::Nothing)
 }
@@ -53,8 +55,17 @@ fn not_null(cap: Cap) -> Result<Cap, SyscallError> {
     if cap.is_null() { Err(SyscallError::IllegalOperation) } else { Ok(cap) }
 }
 
+/// The operation copies or moves one capability.
+#[inline(always)]
+pub fn is_transfer(label: Label) -> bool {
+    (Label::CNodeCopy..=Label::CNodeMutate).contains(&label)
+}
+
 /// Copy, Mint, Move and Mutate.
-fn transfer(label: Label, to: SlotPtr, call: &Invocation) -> Result<(), SyscallError> {
+#[inline(always)]
+pub fn transfer(label: Label, call: &Invocation) -> Result<Done, SyscallError> {
+    call.need_words(2)?;
+    let to = lookup::target_slot(call.slot, call.word(0), call.word(1), false)?;
     call.need_words(4)?;
     let source_root = call.extra_slot(0)?;
     if !to.is_empty() {
@@ -83,7 +94,7 @@ fn transfer(label: Label, to: SlotPtr, call: &Invocation) -> Result<(), SyscallE
         }
         _ => derivation::relocate(from, to, cap),
     }
-    Ok(())
+    Ok(Done::Nothing)
 }
 
 /// Rotate: the source goes to the pivot's slot, the pivot to the destination.

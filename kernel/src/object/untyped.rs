@@ -36,27 +36,36 @@ impl Retype {
 
 /// Decodes an invocation of an untyped capability.
 pub fn invoke(k: &mut Kernel, untyped: UntypedCap, call: &Invocation) -> Result<Done, Stop> {
-    if call.label() != Some(Label::UntypedRetype) {
-        return Err(SyscallError::IllegalOperation.into());
-    }
-    let retype = decode(k, call)?;
-    let reset = !derivation::has_children(call.slot);
-    let start = if reset { 0 } else { untyped.watermark };
-    let free = untyped.size() - start;
-    if (free >> retype.object_bits) < retype.count {
-        return Err(SyscallError::NotEnoughMemory(free).into());
-    }
-    if untyped.device && !retype.object.from_device() {
-        return Err(SyscallError::InvalidArgument(1).into());
-    }
-    if reset && untyped.watermark != 0 {
+    let has_to_clear = has_to_clear(call.slot, &untyped);
+    let start = if has_to_clear { 0 } else { untyped.watermark };
+    let retype = decode(k, untyped, start, call)?;
+    if has_to_clear {
         clear(k, call.slot, untyped)?;
     }
     perform(k, call.slot, untyped, start, &retype);
     Ok(Done::Nothing)
 }
 
-fn decode(k: &Kernel, call: &Invocation) -> Result<Retype, SyscallError> {
+/// Nothing is made of the memory any more, but it was used: it is cleared before something else is made of it.
+#[inline(always)]
+pub fn has_to_clear(slot: KernelPtr<Slot>, untyped: &UntypedCap) -> bool {
+    untyped.watermark != 0 && !derivation::has_children(slot)
+}
+
+/// An invocation of untyped memory that does not [have to be cleared](has_to_clear).
+#[inline(always)]
+pub fn retype(k: &mut Kernel, untyped: UntypedCap, call: &Invocation) -> Result<Done, SyscallError> {
+    let retype = decode(k, untyped, untyped.watermark, call)?;
+    perform(k, call.slot, untyped, untyped.watermark, &retype);
+    Ok(Done::Nothing)
+}
+
+/// Checks an invocation of untyped memory that is free from `start` bytes on.
+#[inline(always)]
+fn decode(k: &Kernel, untyped: UntypedCap, start: u64, call: &Invocation) -> Result<Retype, SyscallError> {
+    if call.label() != Some(Label::UntypedRetype) {
+        return Err(SyscallError::IllegalOperation);
+    }
     call.need_words(6)?;
     let root = call.extra_slot(0)?;
     let [kind, size_bits, node_index, node_depth, offset, count] =
@@ -90,6 +99,13 @@ fn decode(k: &Kernel, call: &Invocation) -> Result<Retype, SyscallError> {
     let retype = Retype { object, size_bits, node, offset, count, object_bits };
     if retype.slots().any(|slot| !slot.is_empty()) {
         return Err(SyscallError::DeleteFirst);
+    }
+    let free = untyped.size() - start;
+    if (free >> retype.object_bits) < retype.count {
+        return Err(SyscallError::NotEnoughMemory(free));
+    }
+    if untyped.device && !retype.object.from_device() {
+        return Err(SyscallError::InvalidArgument(1));
     }
     Ok(retype)
 }

@@ -88,7 +88,7 @@ fn map_table(k: &mut Kernel, table: TableCap, call: &Invocation) -> Outcome {
 
 /// Decodes an invocation of a frame capability.
 #[inline(always)]
-pub fn invoke_frame(k: &mut Kernel, frame: FrameCap, call: &Invocation) -> Outcome {
+pub fn invoke_frame(k: &mut Kernel, frame: FrameCap, call: &Invocation) -> Result<Done, SyscallError> {
     match call.label() {
         Some(Label::X86PageMap) => map_frame(k, frame, call),
         Some(Label::X86PageUnmap) => {
@@ -97,12 +97,12 @@ pub fn invoke_frame(k: &mut Kernel, frame: FrameCap, call: &Invocation) -> Outco
             Ok(Done::Nothing)
         }
         Some(Label::X86PageGetAddress) => Ok(Done::Word(frame.base.0)),
-        _ => Err(SyscallError::IllegalOperation.into()),
+        _ => Err(SyscallError::IllegalOperation),
     }
 }
 
 #[inline(always)]
-fn map_frame(k: &mut Kernel, frame: FrameCap, call: &Invocation) -> Outcome {
+fn map_frame(k: &mut Kernel, frame: FrameCap, call: &Invocation) -> Result<Done, SyscallError> {
     call.need_words(3)?;
     call.need_caps(1)?;
     let (root, asid) = vspace_cap(call)?;
@@ -110,28 +110,28 @@ fn map_frame(k: &mut Kernel, frame: FrameCap, call: &Invocation) -> Outcome {
     let bits = frame.size.bits();
     match frame.mapping {
         Some(mapping) if mapping.asid != asid => {
-            return Err(SyscallError::InvalidCapability(1).into());
+            return Err(SyscallError::InvalidCapability(1));
         }
         Some(mapping) if mapping.vaddr != vaddr => {
-            return Err(SyscallError::InvalidArgument(0).into());
+            return Err(SyscallError::InvalidArgument(0));
         }
         Some(_) => {}
         None => {
             let end = vaddr.0.checked_add(1 << bits);
             if vaddr.0 > USER_TOP || end.is_none_or(|end| end > USER_TOP) {
-                return Err(SyscallError::InvalidArgument(0).into());
+                return Err(SyscallError::InvalidArgument(0));
             }
         }
     }
     check_asid(k, root, asid)?;
     if vaddr.0 & ((1 << bits) - 1) != 0 {
-        return Err(SyscallError::AlignmentError.into());
+        return Err(SyscallError::AlignmentError);
     }
     let entry = vspace::find_page(root, vaddr, frame.size)
         .map_err(|missing| SyscallError::destination(missing.into()))?;
     let old = entry.get();
     if frame.size != FrameSize::Small && old.is_present() && !old.is_large() {
-        return Err(SyscallError::DeleteFirst.into());
+        return Err(SyscallError::DeleteFirst);
     }
 
     let rights = CapRights::from_bits_truncate(call.word(1));
