@@ -4,7 +4,7 @@ use sel_abi::registers::REGISTER_COUNT;
 use sel_abi::{FAST_MESSAGE_REGISTERS, Label, MSG_MAX_EXTRA_CAPS, MessageInfo, Register};
 
 use crate::addr::KernelPtr;
-use crate::cap::{Cap, Slot};
+use crate::cap::{Cap, Slot, delete};
 use crate::error::{Stop, SyscallError};
 use crate::ipc::message::{self, Buffer};
 use crate::ipc::transfer::{self, ExtraCaps};
@@ -182,6 +182,19 @@ fn short_of_cnode(k: &mut Kernel, caller: TcbPtr, slot: KernelPtr<Slot>, info: M
             answer(caller, cnode::transfer(label, &call));
             true
         }
+        Some(Label::CNodeDelete) if k.orphans.is_none() => match cnode::target(&call) {
+            Ok(slot) => {
+                let is_deleted = delete::delete_alone(k, slot);
+                if is_deleted {
+                    reply(caller, Done::Nothing);
+                }
+                is_deleted
+            }
+            Err(error) => {
+                reply_error(caller, error);
+                true
+            }
+        },
         _ => false,
     }
 }

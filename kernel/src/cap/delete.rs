@@ -13,15 +13,35 @@
 use super::{Cap, EvictionCap, Slot, ZombieCap, ZombieKind, derivation};
 use crate::addr::KernelPtr;
 use crate::error::Preempted;
-use crate::object::{self, endpoint, irq, notification};
+use crate::object::{self, endpoint, irq, notification, vspace};
 use crate::state::Kernel;
 
 type SlotPtr = KernelPtr<Slot>;
 
 /// Empties a slot; destroys the object if this was the last capability to it.
+#[inline]
 pub fn delete(k: &mut Kernel, slot: SlotPtr) -> Result<(), Preempted> {
+    if k.orphans.is_none() && delete_alone(k, slot) { Ok(()) } else { delete_all(k, slot) }
+}
+
+#[inline(never)]
+fn delete_all(k: &mut Kernel, slot: SlotPtr) -> Result<(), Preempted> {
     empty(k, slot)?;
     drain_orphans(k)
+}
+
+/// Empties a slot, if nothing goes with the capability but where it has a frame mapped: there are other capabilities to
+/// the object, or it is memory. False: nothing was done.
+#[inline(always)]
+pub fn delete_alone(k: &Kernel, slot: SlotPtr) -> bool {
+    let cap = slot.raw();
+    if let Some(frame) = cap.frame() {
+        vspace::forget_frame(k, &frame);
+    } else if cap.untyped().is_none() && derivation::is_final(slot) {
+        return false;
+    }
+    derivation::remove(slot);
+    true
 }
 
 /// Deletes everything that was derived from the capability in `slot`, but not the capability.

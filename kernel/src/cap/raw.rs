@@ -4,13 +4,14 @@
 //! 48 bits of its kernel address, which one arithmetic shift makes a pointer again; of untyped memory and frames the
 //! physical one. The address of a PML4 is a page's, so that its low bits hold the ASID. Word 1 holds what differs from copy to copy: badge, guard, watermark, mapping. A zombie spreads its fields over both;
 //! the kind field tells it from an eviction, whose object is in word 1.
+mod identity;
 mod memory;
 
 use sel_abi::{CapRights, CapTag};
 
 use super::{
-    AsidPoolCap, CNodeCap, Cap, EndpointCap, EvictionCap, FrameSize, Mapping, NotificationCap, Pml4Cap,
-    ReplyCap, SchedContextCap, Slot, TableCap, TableLevel, ZombieCap, ZombieKind,
+    AsidPoolCap, CNodeCap, Cap, EndpointCap, EvictionCap, Mapping, NotificationCap, Pml4Cap, ReplyCap,
+    SchedContextCap, Slot, TableCap, TableLevel, ZombieCap, ZombieKind,
 };
 use crate::addr::{KERNEL_WINDOW_BITS, KernelPtr, PhysAddr, VirtAddr};
 use crate::arch::AddressSpace;
@@ -67,9 +68,7 @@ impl From<Cap> for RawCap {
         let tag = cap.tag();
         match cap {
             Cap::Null => RawCap(0, 0),
-            Cap::Untyped(c) => {
-                RawCap(word0(tag, u64::from(c.size_bits) | u64::from(c.device) << 6, c.base.0), c.watermark)
-            }
+            Cap::Untyped(c) => RawCap::from_untyped(&c),
             Cap::Endpoint(c) => {
                 let answerable = c.rights.intersects(CapRights::GRANT | CapRights::GRANT_REPLY);
                 let is_callable = c.rights.contains(CapRights::WRITE) && answerable;
@@ -86,15 +85,7 @@ impl From<Cap> for RawCap {
             Cap::Tcb(tcb) => RawCap(object_word(tag, 0, tcb), 0),
             Cap::SchedContext(c) => RawCap(object_word(tag, u64::from(c.size_bits), c.object), 0),
             Cap::SchedControl { core } => RawCap(word0(tag, 0, 0), u64::from(core)),
-            Cap::Frame(c) => {
-                let size = match c.size {
-                    FrameSize::Small => 0,
-                    FrameSize::Large => 1,
-                    FrameSize::Huge => 2,
-                };
-                let small = size | (c.rights.bits() & 3) << 2 | u64::from(c.device) << 4;
-                RawCap(word0(tag, small, c.base.0), mapping_word(c.mapping))
-            }
+            Cap::Frame(c) => RawCap::from_frame(&c),
             Cap::Table(c) => RawCap(object_word(tag, 0, c.object), mapping_word(c.mapping)),
             Cap::Pml4(c) => {
                 let asid = c.asid.map_or(0, |asid| u64::from(asid.0));
@@ -138,6 +129,18 @@ impl RawCap {
     #[inline]
     pub fn tag_bits(self) -> u64 {
         self.0 & ((1 << TAG_BITS) - 1)
+    }
+
+    /// The tag, if it is one.
+    #[inline(always)]
+    pub fn tag(self) -> Option<CapTag> {
+        CapTag::from_raw(self.tag_bits())
+    }
+
+    /// The badge of a capability to an endpoint or notification.
+    #[inline(always)]
+    pub fn badge(self) -> u64 {
+        self.1
     }
 
     /// An empty slot.

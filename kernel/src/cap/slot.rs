@@ -123,6 +123,19 @@ impl Slot {
         self.raw.set(self.raw.get().with_mapping(mapping));
     }
 
+    /// Changes how much of the memory of the capability, which is one to untyped memory, is used.
+    #[inline(always)]
+    pub fn set_watermark(&self, watermark: u64) {
+        self.raw.set(self.raw.get().with_watermark(watermark));
+    }
+
+    /// The physical memory of the object, see [`Cap::memory`].
+    #[inline(always)]
+    pub fn memory(&self) -> Option<(PhysAddr, u64)> {
+        // SAFETY: as for `cap`.
+        unsafe { self.raw.get().memory() }
+    }
+
     /// Where a thread's IPC buffer is, if the capability is one to a frame that has these rights and is RAM.
     #[inline(always)]
     pub fn buffer_memory(&self, rights: CapRights) -> Option<(PhysAddr, FrameSize)> {
@@ -196,6 +209,34 @@ impl Slot {
         self.next.set(pack_link(slot) | (self.next.get() & FLAG_MASK));
     }
 
+    /// Sets everything at once: capability, neighbours in tree order, and both flags alike.
+    #[inline(always)]
+    pub(super) fn fill(
+        &self,
+        cap: RawCap,
+        previous: Option<KernelPtr<Slot>>,
+        next: Option<KernelPtr<Slot>>,
+        original: bool,
+    ) {
+        self.raw.set(cap);
+        self.previous.set(pack_link(previous) | if original { ORIGINAL } else { 0 });
+        self.next.set(pack_link(next) | if original { BOUNDARY } else { 0 });
+    }
+
+    /// Takes everything from another slot, which keeps it.
+    #[inline(always)]
+    pub(super) fn take_over(&self, from: &Slot, cap: RawCap) {
+        self.raw.set(cap);
+        self.previous.set(from.previous.get());
+        self.next.set(from.next.get());
+    }
+
+    /// Makes this the start of a new group, see [`Slot::is_boundary`].
+    #[inline]
+    pub fn set_boundary(&self) {
+        self.next.set(self.next.get() | BOUNDARY);
+    }
+
     /// Sets both flags.
     #[inline]
     pub fn set_flags(&self, original: bool, boundary: bool) {
@@ -212,14 +253,15 @@ impl Slot {
     }
 }
 
-#[inline]
+/// A link is the kernel address of a slot, so that there is nothing to compute.
+#[inline(always)]
 fn pack_link(slot: Option<KernelPtr<Slot>>) -> u64 {
-    slot.map_or(0, |slot| slot.phys().0)
+    slot.map_or(0, KernelPtr::addr)
 }
 
-#[inline]
+#[inline(always)]
 fn unpack_link(word: u64) -> Option<KernelPtr<Slot>> {
     let address = word & !FLAG_MASK;
     // SAFETY: links are written only by `pack_link`, from slots that leave the tree before their memory is reused.
-    (address != 0).then(|| unsafe { KernelPtr::from_phys(PhysAddr(address)) })
+    (address != 0).then(|| unsafe { KernelPtr::from_addr(address) })
 }

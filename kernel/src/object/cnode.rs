@@ -19,8 +19,7 @@ pub fn invoke(k: &mut Kernel, call: &Invocation) -> Result<Done, Stop> {
     if is_transfer(label) {
         return Ok(transfer(label, call)?);
     }
-    call.need_words(2)?;
-    let slot = lookup::target_slot(call.slot, call.word(0), call.word(1), false)?;
+    let slot = target(call)?;
     match label {
         Label::CNodeRevoke => delete::revoke(k, slot)?,
         Label::CNodeDelete => delete::delete(k, slot)?,
@@ -55,6 +54,13 @@ fn not_null(cap: Cap) -> Result<Cap, SyscallError> {
     if cap.is_null() { Err(SyscallError::IllegalOperation) } else { Ok(cap) }
 }
 
+/// The slot that an invocation of a CNode is about.
+#[inline(always)]
+pub fn target(call: &Invocation) -> Result<SlotPtr, SyscallError> {
+    call.need_words(2)?;
+    lookup::target_slot(call.slot, call.word(0), call.word(1), false)
+}
+
 /// The operation copies or moves one capability.
 #[inline(always)]
 pub fn is_transfer(label: Label) -> bool {
@@ -64,8 +70,7 @@ pub fn is_transfer(label: Label) -> bool {
 /// Copy, Mint, Move and Mutate.
 #[inline(always)]
 pub fn transfer(label: Label, call: &Invocation) -> Result<Done, SyscallError> {
-    call.need_words(2)?;
-    let to = lookup::target_slot(call.slot, call.word(0), call.word(1), false)?;
+    let to = target(call)?;
     call.need_words(4)?;
     let source_root = call.extra_slot(0)?;
     if !to.is_empty() {
@@ -90,9 +95,9 @@ pub fn transfer(label: Label, call: &Invocation) -> Result<Done, SyscallError> {
         Label::CNodeMutate => {
             call.need_words(5)?;
             let cap = not_null(derive::apply_data(cap, call.word(4), true))?;
-            derivation::relocate(from, to, cap);
+            derivation::relocate(from, to, cap.into());
         }
-        _ => derivation::relocate(from, to, cap),
+        _ => derivation::relocate(from, to, from.raw()),
     }
     Ok(Done::Nothing)
 }
@@ -119,8 +124,8 @@ fn rotate(to: SlotPtr, call: &Invocation) -> Result<(), SyscallError> {
     if from == to {
         derivation::exchange(from, new_in_pivot, pivot, new_in_to);
     } else {
-        derivation::relocate(pivot, to, new_in_to);
-        derivation::relocate(from, pivot, new_in_pivot);
+        derivation::relocate(pivot, to, new_in_to.into());
+        derivation::relocate(from, pivot, new_in_pivot.into());
     }
     Ok(())
 }

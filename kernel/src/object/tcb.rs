@@ -352,7 +352,7 @@ pub fn install(k: &mut Kernel, tcb: TcbPtr, which: TcbSlot, cap: Cap, source: Ke
     let slot = tcb.slot_ptr(which);
     delete::delete_short(k, slot);
     // The source may have been deleted by that, with the thread's last hold on it.
-    if !cap.is_null() && crate::cap::derivation::same_object(&source.cap(), &cap) {
+    if !cap.is_null() && source.raw().same_object(cap.into()) {
         crate::cap::derive::insert_derived(slot, cap, source);
     }
 }

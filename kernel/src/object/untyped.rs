@@ -7,8 +7,8 @@ use super::tcb;
 use crate::addr::{self, KernelPtr, PhysAddr};
 use crate::arch;
 use crate::cap::{
-    CNodeCap, Cap, EndpointCap, FrameCap, FrameSize, NotificationCap, Pml4Cap, ReplyCap, SchedContextCap,
-    Slot, TableCap, TableLevel, UntypedCap, derivation, lookup,
+    CNodeCap, Cap, EndpointCap, FrameCap, FrameSize, NotificationCap, Pml4Cap, RawCap, ReplyCap,
+    SchedContextCap, Slot, TableCap, TableLevel, UntypedCap, derivation, lookup,
 };
 use crate::error::{LookupFailure, Preempted, Stop, SyscallError};
 use crate::invoke::{Done, Invocation};
@@ -21,17 +21,11 @@ const RESET_CHUNK_BYTES: u64 = 1024;
 struct Retype {
     object: ObjectType,
     size_bits: u64,
-    node: CNodeCap,
-    offset: u64,
+    /// The first slot to fill; as many as there are objects follow one another.
+    first: KernelPtr<Slot>,
     count: u64,
     /// log2 of the bytes of one object.
     object_bits: u64,
-}
-
-impl Retype {
-    fn slots(&self) -> impl Iterator<Item = KernelPtr<Slot>> {
-        (self.offset..self.offset + self.count).filter_map(|index| self.node.slot(index))
-    }
 }
 
 /// Decodes an invocation of an untyped capability.
@@ -68,9 +62,9 @@ fn decode(k: &Kernel, untyped: UntypedCap, start: u64, call: &Invocation) -> Res
     }
     call.need_words(6)?;
     let root = call.extra_slot(0)?;
-    let [kind, size_bits, node_index, node_depth, offset, count] =
-        [0, 1, 2, 3, 4, 5].map(|index| call.word(index));
-    let object = ObjectType::from_raw(kind).ok_or(SyscallError::InvalidArgument(0))?;
+    let (size_bits, node_index, node_depth) = (call.word(1), call.word(2), call.word(3));
+    let (offset, count) = (call.word(4), call.word(5));
+    let object = ObjectType::from_raw(call.word(0)).ok_or(SyscallError::InvalidArgument(0))?;
     const TOO_LARGE: SyscallError = SyscallError::RangeError { min: 0, max: MAX_UNTYPED_BITS };
     if size_bits >= sel_abi::WORD_BITS {
         return Err(TOO_LARGE);
@@ -96,18 +90,20 @@ fn decode(k: &Kernel, untyped: UntypedCap, start: u64, call: &Invocation) -> Res
     if count > slots - offset {
         return Err(SyscallError::RangeError { min: 1, max: slots - offset });
     }
-    let retype = Retype { object, size_bits, node, offset, count, object_bits };
-    if retype.slots().any(|slot| !slot.is_empty()) {
+    // SAFETY: the offset is below the number of slots.
+    let first = unsafe { node.slots.element(offset as usize) };
+    // SAFETY: there are `count` slots from the offset on.
+    if (0..count).any(|index| unsafe { !first.element(index as usize).is_empty() }) {
         return Err(SyscallError::DeleteFirst);
     }
     let free = untyped.size() - start;
-    if (free >> retype.object_bits) < retype.count {
+    if (free >> object_bits) < count {
         return Err(SyscallError::NotEnoughMemory(free));
     }
-    if untyped.device && !retype.object.from_device() {
+    if untyped.device && !object.from_device() {
         return Err(SyscallError::InvalidArgument(1));
     }
-    Ok(retype)
+    Ok(Retype { object, size_bits, first, count, object_bits })
 }
 
 /// Clears the memory below the watermark, from the end, and lowers the watermark as it goes.
@@ -123,30 +119,53 @@ fn clear(k: &mut Kernel, slot: KernelPtr<Slot>, untyped: UntypedCap) -> Result<(
             from
         };
         untyped.watermark = from;
-        slot.set_cap(Cap::Untyped(untyped));
+        slot.set_watermark(from);
         k.preemption_point()?;
     }
     Ok(())
 }
 
+#[inline(always)]
 fn perform(k: &mut Kernel, parent: KernelPtr<Slot>, untyped: UntypedCap, start: u64, retype: &Retype) {
     let size = 1 << retype.object_bits;
-    let first = start.next_multiple_of(size);
-    let used = first + size * retype.count;
-    parent.set_cap(Cap::Untyped(UntypedCap { watermark: used, ..untyped }));
-    for (index, slot) in (0..).zip(retype.slots()) {
-        let base = PhysAddr(untyped.base.0 + first + index * size);
-        // SAFETY: the memory was free and is zero; it belongs to the new object from here on.
-        let cap = unsafe { create(k, retype, base, untyped.device) };
-        derivation::insert(slot, cap, parent, true);
+    // To the next multiple of the size.
+    let offset = (start + size - 1) & !(size - 1);
+    parent.set_watermark(offset + (retype.count << retype.object_bits));
+    let base = PhysAddr(untyped.base.0 + offset);
+    let cap = if retype.object == ObjectType::Page {
+        RawCap::new_frame(base, FrameSize::Small, untyped.device)
+    } else {
+        // SAFETY: the memory was free and is zero, and it is aligned; it belongs to the new objects from here on.
+        unsafe { create(k, retype, base, untyped.device) }
+    };
+    // SAFETY: 1. Frames need no more than their memory, and `create` made all others. 2. As `decode` found.
+    unsafe { derivation::insert_row(retype.first, cap, (size, retype.count), parent) };
+}
+
+/// Makes the objects, one behind the other from `base` on; the first capability to the first of them.
+///
+/// # Safety
+/// The memory from `base` on is free, aligned to an object's size and, unless it is a device's, zero.
+#[inline(never)]
+unsafe fn create(k: &mut Kernel, retype: &Retype, base: PhysAddr, device: bool) -> RawCap {
+    // SAFETY: the caller's promise.
+    let first = unsafe { create_one(k, retype, base, device) };
+    if matches!(retype.object, ObjectType::Tcb | ObjectType::Pml4) {
+        // All others are made of zeroed memory as it is.
+        for index in 1..retype.count {
+            let base = PhysAddr(base.0 + (index << retype.object_bits));
+            // SAFETY: the caller's promise.
+            let _ = unsafe { create_one(k, retype, base, device) };
+        }
     }
+    first.into()
 }
 
 /// Makes one object and the first capability to it.
 ///
 /// # Safety
-/// The memory at `base` is free, aligned to the object's size and, unless it is a device's, zero.
-unsafe fn create(k: &mut Kernel, retype: &Retype, base: PhysAddr, device: bool) -> Cap {
+/// As for [`create`], of one object.
+unsafe fn create_one(k: &mut Kernel, retype: &Retype, base: PhysAddr, device: bool) -> Cap {
     let frame =
         |size| Cap::Frame(FrameCap { base, size, rights: CapRights::READ_WRITE, device, mapping: None });
     // SAFETY: the caller's promise; zeroed memory is a valid value of each of the types.

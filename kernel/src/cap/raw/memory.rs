@@ -2,7 +2,7 @@
 //! else, so that unpacking would be the larger part.
 use sel_abi::{CapRights, CapTag};
 
-use super::{RawCap, TAG_BITS, mapping_word};
+use super::{ADDRESS_SHIFT, RawCap, TAG_BITS, mapping_word, word0};
 use crate::addr::PhysAddr;
 use crate::cap::{FrameCap, FrameSize, Mapping, UntypedCap};
 
@@ -22,6 +22,44 @@ impl RawCap {
     #[inline(always)]
     pub fn untyped(self) -> Option<UntypedCap> {
         self.has_tag(CapTag::Untyped).then(|| self.unpack_untyped())
+    }
+
+    /// The capability to the object of this kind that lies `bytes` further on.
+    #[inline(always)]
+    pub fn further_on(self, bytes: u64) -> RawCap {
+        RawCap(self.0 + (bytes << ADDRESS_SHIFT), self.1)
+    }
+
+    /// The first capability to a new frame.
+    #[inline(always)]
+    pub fn new_frame(base: PhysAddr, size: FrameSize, device: bool) -> RawCap {
+        let rights = CapRights::READ_WRITE;
+        RawCap::from_frame(&FrameCap { base, size, rights, device, mapping: None })
+    }
+
+    #[inline(always)]
+    pub(super) fn from_frame(frame: &FrameCap) -> RawCap {
+        let size = match frame.size {
+            FrameSize::Small => 0,
+            FrameSize::Large => 1,
+            FrameSize::Huge => 2,
+        };
+        let rights = (frame.rights.bits() & 3) << FRAME_RIGHTS_SHIFT;
+        let small = size | rights | if frame.device { FRAME_DEVICE } else { 0 };
+        RawCap(word0(CapTag::Frame, small, frame.base.0), mapping_word(frame.mapping))
+    }
+
+    #[inline(always)]
+    pub(super) fn from_untyped(untyped: &UntypedCap) -> RawCap {
+        let small = u64::from(untyped.size_bits) | u64::from(untyped.device) << 6;
+        RawCap(word0(CapTag::Untyped, small, untyped.base.0), untyped.watermark)
+    }
+
+    /// The same capability to untyped memory of which this much is used.
+    #[inline(always)]
+    pub fn with_watermark(self, watermark: u64) -> RawCap {
+        debug_assert!(self.has_tag(CapTag::Untyped), "only untyped memory is used up");
+        RawCap(self.0, watermark)
     }
 
     /// The same capability to a frame with another mapping.

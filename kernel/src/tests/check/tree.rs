@@ -1,7 +1,7 @@
 //! Invariants of the derivation lists, and of zombies.
 use super::super::machine::Machine;
 use super::Found;
-use crate::cap::{Cap, UntypedCap, derivation};
+use crate::cap::{Cap, RawCap, UntypedCap, derivation};
 
 pub fn check(m: &Machine, found: &Found) {
     assert!(found.lists.len() <= m.initial_lists, "a derivation list that boot did not make");
@@ -22,7 +22,7 @@ fn check_copies(found: &Found) {
         }
         let half_deleted = |cap| matches!(cap, Cap::Zombie(_) | Cap::Eviction(_));
         assert!(!half_deleted(a) && !half_deleted(b), "two capabilities to an object that is being deleted");
-        assert!(derivation::same_object(&a, &b), "two objects at one place: {a:x?} and {b:x?}");
+        assert!(RawCap::from(a).same_object(b.into()), "two objects at one place: {a:x?} and {b:x?}");
         let together = before.place + 1 == after.place && !is_list_start(found, after.place);
         assert!(together, "copies of {b:x?} do not stand together");
     }

@@ -114,7 +114,7 @@ complaints! {
         s.slot(copy).set_cap(Cap::Zombie(zombie));
     };
     a_back_link_to_an_empty_slot: "an empty slot is linked", |s| {
-        word(s.slot(OWN_TCB), 2).set(s.nowhere::<Slot>().phys().0);
+        word(s.slot(OWN_TCB), 2).set(s.nowhere::<Slot>().addr());
     };
 }
 
