@@ -25,6 +25,7 @@ mod replies;
 mod retype;
 mod rows;
 mod scheduling;
+mod short_invocations;
 mod smoke;
 mod syscalls;
 mod tcb;
