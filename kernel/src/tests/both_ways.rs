@@ -239,9 +239,8 @@ pub fn compare(m: &mut Machine) -> Taken {
 
 /// The slot of a capability whose invocations have a short way.
 fn kernel_object(thread: TcbPtr, cptr: u64) -> Option<KernelPtr<Slot>> {
-    let is_one = |slot: &KernelPtr<Slot>| {
-        slot.frame().is_some() || slot.untyped().is_some() || slot.cnode().is_some()
-    };
+    let is_one =
+        |slot: &KernelPtr<Slot>| slot.frame().is_some() || slot.untyped().is_some() || slot.cnode().is_some();
     thread.cspace().flat_slot(cptr).filter(is_one)
 }
 

@@ -149,7 +149,14 @@ fn fast_and_slow_paths_agree() {
             world.perform(*step);
         }
         sum = sum + world.m.compared.unwrap_or_default();
-        let least = [(sum.calls, 40), (sum.replies, 5), (sum.invocations, 40), (sum.signals, 40), (sum.waits, 20), (sum.sends, 5)];
+        let least = [
+            (sum.calls, 40),
+            (sum.replies, 5),
+            (sum.invocations, 40),
+            (sum.signals, 40),
+            (sum.waits, 20),
+            (sum.sends, 5),
+        ];
         if least.into_iter().all(|(seen, wanted)| seen >= wanted) && sum.yields >= 5 && sum.faults >= 1 {
             return;
         }
