@@ -102,18 +102,24 @@ pub fn call(k: &mut Kernel, thread: TcbPtr, cptr: u64, info: MessageInfo) {
 
 #[inline(never)]
 fn wide_call(k: &mut Kernel, thread: TcbPtr, cptr: u64, info: MessageInfo) {
-    if k.reads_clock_in_time() {
-        if let Ok(call) = fastpath::short_call(k, thread, cptr, info, Width::Wide) {
-            call.perform(k, info, Width::Wide);
-            return k.latency.end_of_stretch();
-        }
-        let slot = thread.cspace().flat_slot(cptr);
-        return follow_plan(k, thread, Syscall::Call.raw(), slot);
+    if !k.reads_clock_in_time() {
+        return slow(k, thread, Syscall::Call.raw());
     }
-    slow(k, thread, Syscall::Call.raw());
+    let slot = thread.cspace().flat_slot(cptr);
+    if let Some(slot) = slot
+        && slot.endpoint().is_none()
+        && invoke::short(k, thread, slot, info)
+    {
+        return k.latency.end_of_stretch();
+    }
+    if let Ok(call) = fastpath::short_call(k, thread, cptr, info, Width::Wide) {
+        call.perform(k, info, Width::Wide);
+        return k.latency.end_of_stretch();
+    }
+    follow_plan(k, thread, Syscall::Call.raw(), slot);
 }
 
-/// A Call that is no short message: most often to a capability of the kernel itself.
+/// A short Call that goes to no waiting server: most often to a capability of the kernel itself.
 #[inline(never)]
 fn call_object(k: &mut Kernel, thread: TcbPtr, cptr: u64, info: MessageInfo) {
     if !k.reads_clock_in_time() {
