@@ -106,7 +106,7 @@ impl Invocation {
         self.length
     }
 
-    /// Message word `index`; 0 if it did not come along.
+    /// Message word `index`; only of words that [`Invocation::need_words`] has found there does it mean anything.
     #[inline(always)]
     pub fn word(&self, index: usize) -> u64 {
         message::word(&self.caller, self.parcel.buffer, index)
