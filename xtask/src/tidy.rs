@@ -46,7 +46,7 @@ pub fn run(context: &Context) -> Result<()> {
 }
 
 fn host_lints(context: &Context) -> Result<()> {
-    let mut command = context.cargo().args(["clippy", "--lib", "--tests"]);
+    let mut command = context.cargo().args(["clippy", "--lib", "--tests", "--benches"]);
     for package in build::host_libraries(&context.root)? {
         command = command.args(["-p", &package]);
     }

@@ -36,6 +36,11 @@ impl<S: Source> Heap<S> {
         }
     }
 
+    /// Where the heap gets its memory from.
+    pub fn source(&self) -> &S {
+        &self.area.source
+    }
+
     /// A block of `layout`, or `None` when out of memory. A size of zero gives a block as well.
     #[inline]
     pub fn alloc(&mut self, layout: Layout) -> Option<NonNull<u8>> {

@@ -1,4 +1,4 @@
-//! The generated part of `docs/benchmarks.md`.
+//! The generated parts of `docs/benchmarks.md`.
 use std::fs;
 use std::path::Path;
 
@@ -12,27 +12,40 @@ pub const FILE: &str = "docs/benchmarks.md";
 /// The picture that the text shows.
 pub const PICTURE: &str = "docs/benchmarks.svg";
 
-/// What surrounds the generated part.
-const BEGIN: &str = "<!-- bench: begin (written by `cargo xtask bench --save-reference`) -->\n";
-const END: &str = "<!-- bench: end -->\n";
+/// The lines that surround a generated part.
+#[derive(Clone, Copy)]
+pub struct Section {
+    /// The line before it.
+    pub begin: &'static str,
+    /// The line behind it.
+    pub end: &'static str,
+}
 
-/// Replaces the generated part of the text by `content`.
+/// What the kernel's operations cost.
+pub const KERNEL: Section = Section {
+    begin: "<!-- bench: begin (written by `cargo xtask bench --save-reference`) -->\n",
+    end: "<!-- bench: end -->\n",
+};
+
+/// Replaces a generated part of the text by `content`.
 ///
 /// # Errors
 /// The file is missing, has no markers, or cannot be written.
-pub fn update(root: &Path, content: &str) -> Result<()> {
+pub fn update(root: &Path, section: &Section, content: &str) -> Result<()> {
     let path = root.join(FILE);
     let text = fs::read_to_string(&path)
         .map_err(|error| missing(format!("cannot read {FILE}: {error}; restore it from git")))?;
-    let text = replaced(&text, content)
-        .with_context(|| format!("{FILE} has no place for the table: it needs the lines\n{BEGIN}{END}"))?;
+    let Section { begin, end } = section;
+    let text = replaced(&text, section, content)
+        .with_context(|| format!("{FILE} has no place for the tables: it needs the lines\n{begin}{end}"))?;
     fs::write(&path, text).with_context(|| format!("cannot write {FILE}"))
 }
 
-fn replaced(text: &str, content: &str) -> Option<String> {
-    let (before, rest) = text.split_once(BEGIN)?;
-    let (_, after) = rest.split_once(END)?;
-    Some(format!("{before}{BEGIN}{content}{END}{after}"))
+fn replaced(text: &str, section: &Section, content: &str) -> Option<String> {
+    let Section { begin, end } = section;
+    let (before, rest) = text.split_once(begin)?;
+    let (_, after) = rest.split_once(end)?;
+    Some(format!("{before}{begin}{content}{end}{after}"))
 }
 
 /// A table of how costs grow with the number of objects.
@@ -54,12 +67,13 @@ mod tests {
 
     #[test]
     fn only_the_part_between_the_markers_changes() {
-        let text = format!("a\n{BEGIN}old\n{END}b\n");
-        let changed = replaced(&text, "new\n").unwrap();
-        assert_eq!(changed, format!("a\n{BEGIN}new\n{END}b\n"));
-        assert_eq!(replaced(&changed, "old\n").unwrap(), text);
-        assert_eq!(replaced("no markers", "x"), None);
-        assert_eq!(replaced(BEGIN, "x"), None);
+        let Section { begin, end } = KERNEL;
+        let text = format!("a\n{begin}old\n{end}b\n");
+        let changed = replaced(&text, &KERNEL, "new\n").unwrap();
+        assert_eq!(changed, format!("a\n{begin}new\n{end}b\n"));
+        assert_eq!(replaced(&changed, &KERNEL, "old\n").unwrap(), text);
+        assert_eq!(replaced("no markers", &KERNEL, "x"), None);
+        assert_eq!(replaced(begin, &KERNEL, "x"), None);
     }
 
     #[test]

@@ -1,4 +1,5 @@
 //! `bench`: boots the benchmark root task in QEMU with counted instructions, and shows what it measured.
+mod alloc;
 mod baseline;
 mod compare;
 mod document;
@@ -16,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 
 use anyhow::{Context as _, Result, anyhow, bail};
-use clap::Args;
+use clap::{Args, Subcommand};
 use xshell::cmd;
 
 use crate::build::{self, BuildArgs, KernelKind};
@@ -38,11 +39,14 @@ const REFERENCE: &str = "docs/bench-reference.json";
 
 /// Options of `bench`.
 #[derive(Args, Clone)]
+#[command(args_conflicts_with_subcommands = true)]
 #[command(after_help = "Figures are instructions (QEMU's -icount shift=0) and repeat exactly. The run is\n\
 kept in target/bench.json. The exit code is 1 if a median grew by over 10 %\nagainst docs/bench-reference.json, or a \
 row could not be measured.\n\nExamples:\n  cargo xtask bench --short\n  cargo xtask bench call reply_recv fault\n  cargo \
 xtask bench --vs before.json")]
 pub struct BenchArgs {
+    #[command(subcommand)]
+    what: Option<What>,
     /// Only rows whose name begins so, such as call/other
     #[arg(value_name = "ROW")]
     pub rows: Vec<String>,
@@ -66,11 +70,22 @@ pub struct BenchArgs {
     pub save_reference: bool,
 }
 
+/// What else there is to measure.
+#[derive(Subcommand, Clone)]
+enum What {
+    /// The allocators against their peers, on this machine
+    #[command(next_line_help = true)]
+    Alloc(alloc::AllocArgs),
+}
+
 /// Measures, shows, compares.
 ///
 /// # Errors
 /// The build fails, a row could not be measured, or a figure grew by too much.
 pub fn run(context: &Context, args: &BenchArgs) -> Result<()> {
+    if let Some(What::Alloc(args)) = &args.what {
+        return alloc::run(context, args);
+    }
     let baseline = Baseline::read(&context.root)?;
     // Before any time goes into a run.
     let earlier = args.vs.as_deref().map(store::read).transpose()?;
@@ -247,7 +262,7 @@ fn check_reference(path: &Path, args: &BenchArgs, rows: &[Row]) -> Result<()> {
 fn save_reference(context: &Context, rows: &[Row], baseline: &Baseline, kept: &str) -> Result<()> {
     let families = plot::families(rows, &baseline.plot);
     let content = format!("{}\n{}", table::markdown(rows, baseline), document::growth(&families));
-    document::update(&context.root, &content)?;
+    document::update(&context.root, &document::KERNEL, &content)?;
     store::write(&context.root.join(document::PICTURE), &plot::svg(&families))?;
     store::write(&context.root.join(REFERENCE), kept)?;
     println!("wrote {REFERENCE}, {}, {}", document::FILE, document::PICTURE);

@@ -4,14 +4,14 @@ use std::fmt::Write as _;
 use super::rows::Row;
 
 /// Size of the picture, and the margins of the area with the lines.
-const WIDTH: f64 = 760.0;
+pub const WIDTH: f64 = 760.0;
 const HEIGHT: f64 = 420.0;
 const LEFT: f64 = 80.0;
 const RIGHT: f64 = 170.0;
 const TOP: f64 = 20.0;
 const BOTTOM: f64 = 50.0;
 /// Colours of the lines; they can be told apart also by those who see no red or no green.
-const COLOURS: [&str; 7] = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000"];
+pub const COLOURS: [&str; 7] = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000"];
 
 /// A family of rows that differ by the number of objects.
 #[derive(Debug, PartialEq, Eq)]
@@ -68,15 +68,20 @@ pub fn svg(families: &[Family]) -> String {
     };
     let x = Axis::new(largest(|point| point.0), LEFT, WIDTH - LEFT - RIGHT);
     let y = Axis::new(largest(|point| point.1), HEIGHT - BOTTOM, -(HEIGHT - TOP - BOTTOM));
-    let mut svg = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" font-family=\"sans-serif\" \
-         font-size=\"12\">\n<rect width=\"{WIDTH}\" height=\"{HEIGHT}\" fill=\"white\"/>\n"
-    );
+    let mut svg = String::new();
     grid(&mut svg, &x, &y);
     for (index, family) in families.iter().enumerate() {
         line(&mut svg, family, COLOURS[index % COLOURS.len()], index, (&x, &y));
     }
-    svg + "</svg>\n"
+    page(HEIGHT, &svg)
+}
+
+/// A picture of `height` with these elements, on white.
+pub fn page(height: f64, elements: &str) -> String {
+    format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" font-family=\"sans-serif\" \
+         font-size=\"12\">\n<rect width=\"{WIDTH}\" height=\"{height}\" fill=\"white\"/>\n{elements}</svg>\n"
+    )
 }
 
 fn grid(svg: &mut String, x: &Axis, y: &Axis) {
