@@ -83,23 +83,36 @@ fn larson(builder: &mut Builder, random: &mut Random) {
     }
 }
 
-/// MicroQuill's sh6bench: batches of one small size each, freed in order, in reverse, or half of them much later.
-fn sh6(builder: &mut Builder, random: &mut Random) {
-    let mut kept: VecDeque<u32> = VecDeque::new();
+/// MicroQuill's sh6bench: groups of one size, more of the small ones, into a buffer of 1,000 blocks. When it is full a fifth
+/// of it stays; what is before is freed in order, what is behind in reverse.
+fn sh6(builder: &mut Builder, _: &mut Random) {
+    const BLOCKS: usize = 1_000;
+    let mut buffer: Vec<Option<u32>> = vec![None; BLOCKS];
+    let (mut at, mut kept) = (0, BLOCKS..BLOCKS);
+    let mut base = 1;
     while builder.len() < 1_000_000 {
-        for size in [8, 16, 24, 40, 56, 72, 100, 160, 200, 300, 400, 500, 750, 1000] {
-            let count = 6_000 / size + 40;
-            let mut batch: Vec<u32> = (0..count).map(|_| builder.alloc(size + random.below(8), 3)).collect();
-            match random.below(3) {
-                0 => batch.reverse(),
-                1 => kept.extend(batch.extract_if(.., |slot| *slot % 2 == 0)),
-                _ => {}
+        let mut size = base;
+        while size > 0 {
+            for _ in 0..if size < 100 { 250 } else { 50 } {
+                buffer[at] = Some(builder.alloc(size, 3));
+                at += 1;
+                if kept.contains(&at) {
+                    at = kept.end;
+                }
+                if at < BLOCKS {
+                    continue;
+                }
+                let start = if kept.end >= BLOCKS { 0 } else { kept.end };
+                kept = start..start + BLOCKS / 5;
+                let freed = (0..kept.start).chain((kept.end..BLOCKS).rev());
+                for slot in freed.filter_map(|index| buffer[index].take()) {
+                    builder.free(slot);
+                }
+                at = if kept.start == 0 { kept.end } else { 0 };
             }
-            batch.into_iter().for_each(|slot| builder.free(slot));
-            while kept.len() > 10_000 {
-                kept.drain(..2_000).for_each(|slot| builder.free(slot));
-            }
+            size /= 2;
         }
+        base = if base < 1_000 { base * 3 / 2 + 1 } else { 1 };
     }
 }
 

@@ -5,21 +5,27 @@ use core::ptr::NonNull;
 
 use super::area::Area;
 use super::cache::{CACHED_MAX, Cache, FLUSH_BATCH};
-use super::chunk::{CACHED, Chunk, GRANULE, IN_USE, PREVIOUS_IN_USE, chunk_bytes};
+use super::chunk::{CACHED, Chunk, FLAGS, GRANULE, IN_USE, PREVIOUS_IN_USE, chunk_bytes};
 use super::large::Large;
+use super::recent::Recent;
 use super::source::{Corruption, CorruptionKind, Source};
 
 /// The first limit of the top chunk.
 const FIRST_TRIM_ABOVE: usize = 1024 * 1024;
 /// The last limit of the top chunk.
 const LAST_TRIM_ABOVE: usize = 16 * 1024 * 1024;
+/// What a chunk for an aligned block needs at most beyond size and alignment.
+const MAX_EXTRA: usize = 4 * GRANULE;
+/// The share of the area that recent sizes may hold: one in so many.
+const RECENT_SHARE: usize = 96;
 
 /// A binned heap over the address space that `S` provides.
 ///
 /// It needs no destructor: memory that is not given back by [`Heap::trim`] belongs to the source.
 pub struct Heap<S: Source> {
-    pub(super) area: Area<S>,
     pub(super) cache: Cache,
+    pub(super) recent: Recent,
+    pub(super) area: Area<S>,
     pub(super) large: Large,
     /// The size above which the top chunk is trimmed without being asked.
     trim_above: usize,
@@ -29,8 +35,9 @@ impl<S: Source> Heap<S> {
     /// A heap without memory; the source is first asked by the first allocation.
     pub const fn new(source: S) -> Self {
         Self {
-            area: Area::new(source),
             cache: Cache::new(),
+            recent: Recent::new(),
+            area: Area::new(source),
             large: Large::new(),
             trim_above: FIRST_TRIM_ABOVE,
         }
@@ -60,17 +67,13 @@ impl<S: Source> Heap<S> {
     /// `block` was allocated by this heap with `layout` (or resized to it), and nobody uses it any more.
     #[inline]
     pub unsafe fn dealloc(&mut self, block: NonNull<u8>, layout: Layout) {
-        // SAFETY: the caller's promise: a tag lies before the block.
-        let chunk = unsafe { Chunk::of_payload(block.addr().get()) };
-        let tag = chunk.unchecked_tag();
-        match chunk_size_in_use(tag, layout) {
-            Some(bytes) if bytes <= CACHED_MAX => {
-                if self.cache.put(chunk, bytes, tag, self.area.mask) {
-                    self.flush_class(bytes);
-                }
-            }
-            Some(_) => self.release(chunk, tag),
-            None => self.unmap(chunk, tag, layout),
+        let chunk = chunk_of::<S>(block);
+        let tag = chunk.tag();
+        let Some(bytes) = chunk_size_in_use(tag, layout) else { return self.unmap(chunk, tag, layout) };
+        if bytes > CACHED_MAX {
+            self.release_uncached(chunk, bytes);
+        } else if !self.cache.put(chunk, bytes, tag, self.area.mask) {
+            self.release_overflow(chunk, bytes);
         }
     }
 
@@ -83,11 +86,16 @@ impl<S: Source> Heap<S> {
         self.trim_above = FIRST_TRIM_ABOVE;
     }
 
-    /// Allocates a block whose class is empty.
+    /// Allocates a block whose class is empty, and a few more for the class.
     #[inline(never)]
     fn alloc_missed(&mut self, bytes: usize) -> Option<NonNull<u8>> {
-        match self.area.allocate(bytes) {
-            Some(chunk) => Some(chunk.payload()),
+        let wanted = self.cache.miss(bytes, self.area.area_bytes);
+        match self.area.allocate_run(bytes, wanted) {
+            Some((chunk, 1)) => Some(chunk.payload()),
+            Some((chunk, count)) => {
+                self.cache.fill(chunk.after(bytes), bytes, count - 1, self.area.mask);
+                Some(chunk.payload())
+            }
             None => self.alloc_after_flush(bytes, GRANULE),
         }
     }
@@ -95,7 +103,7 @@ impl<S: Source> Heap<S> {
     /// Allocates a block that no class holds.
     #[inline(never)]
     fn alloc_uncached(&mut self, layout: Layout) -> Option<NonNull<u8>> {
-        if self.large.wants(layout) {
+        if self.large.wants(layout) && !self.area.has(layout.size() + layout.align() + MAX_EXTRA) {
             self.area.calls.map += 1;
             let block = self.large.map(&mut self.area.source, layout);
             if block.is_some() {
@@ -103,6 +111,11 @@ impl<S: Source> Heap<S> {
             }
         }
         let bytes = chunk_bytes(layout.size());
+        if layout.align() <= GRANULE
+            && let Some(chunk) = self.recent.take::<S>(bytes, self.area.mask)
+        {
+            return Some(chunk.payload());
+        }
         match self.cut(bytes, layout.align()) {
             Some(chunk) => Some(chunk.payload()),
             None => self.alloc_after_flush(bytes, layout.align()),
@@ -113,7 +126,6 @@ impl<S: Source> Heap<S> {
     #[cold]
     #[inline(never)]
     fn alloc_after_flush(&mut self, bytes: usize, align: usize) -> Option<NonNull<u8>> {
-        self.cache.first_held()?;
         self.flush_all();
         self.cut(bytes, align).map(Chunk::payload)
     }
@@ -123,10 +135,43 @@ impl<S: Source> Heap<S> {
         if align <= GRANULE { self.area.allocate(bytes) } else { self.area.allocate_aligned(bytes, align) }
     }
 
+    /// Frees a block above the size classes.
     #[inline(never)]
-    fn release(&mut self, chunk: Chunk, tag: usize) {
-        self.area.release(chunk, tag);
-        self.trim_large_top();
+    fn release_uncached(&mut self, chunk: Chunk, bytes: usize) {
+        let Self { area, recent, .. } = self;
+        let (mask, budget) = (area.mask, area.area_bytes / RECENT_SHARE);
+        if !recent.put::<S>(chunk, bytes, mask, budget, |chunk| _ = area.release(chunk, chunk.tag())) {
+            if area.release(chunk, chunk.tag()) {
+                self.trim_large_top();
+            }
+        }
+    }
+
+    /// Frees a block whose class has no room: the class gets more, or a few of its blocks are merged. Those are the ones
+    /// put last: they are in the processor's cache, and so are their neighbours. Their number bounds the time of a call.
+    #[inline(never)]
+    fn release_overflow(&mut self, chunk: Chunk, bytes: usize) {
+        let Self { area, cache, .. } = self;
+        let mask = area.mask;
+        let mut top_grew = false;
+        if cache.wants_room(bytes) {
+            cache.raise(bytes);
+        } else {
+            for _ in 0..FLUSH_BATCH {
+                let Some(other) = cache.take::<S>(bytes, mask) else { break };
+                top_grew |= area.release_inline(other, other.tag());
+            }
+        }
+        // Its tag is read only now: the chunk before may just have become free.
+        if !cache.put(chunk, bytes, chunk.tag(), mask) {
+            top_grew |= area.release(chunk, chunk.tag());
+        }
+        if cache.overflow() {
+            cache.age::<S>(mask, |chunk| _ = area.release(chunk, chunk.tag()));
+        }
+        if top_grew {
+            self.trim_large_top();
+        }
     }
 
     /// Trims a top chunk that has become large without being asked.
@@ -145,23 +190,11 @@ impl<S: Source> Heap<S> {
         }
     }
 
-    /// Merges a few chunks of a class that holds too many. The number bounds the time of one call.
-    #[cold]
-    #[inline(never)]
-    fn flush_class(&mut self, bytes: usize) {
-        for _ in 0..FLUSH_BATCH {
-            let Some(chunk) = self.cache.take::<S>(bytes, self.area.mask) else { break };
-            self.area.release(chunk, chunk.tag());
-        }
-        self.trim_large_top();
-    }
-
     fn flush_all(&mut self) {
-        while let Some(bytes) = self.cache.first_held() {
-            while let Some(chunk) = self.cache.take::<S>(bytes, self.area.mask) {
-                self.area.release(chunk, chunk.tag());
-            }
-        }
+        let Self { area, cache, recent, .. } = self;
+        let mask = area.mask;
+        cache.flush::<S>(mask, |chunk| _ = area.release(chunk, chunk.tag()));
+        recent.flush::<S>(mask, |chunk| _ = area.release(chunk, chunk.tag()));
     }
 
     #[cold]
@@ -175,28 +208,39 @@ impl<S: Source> Heap<S> {
     }
 }
 
-/// The size of the chunk that `tag` belongs to, if it is that of an uncached block of `layout` in the area. It may
-/// be one granule more than needed, where the rest was too small to be a chunk.
+/// The chunk of a block; a pointer that no block starts at for its alignment is reported.
+#[inline]
+pub fn chunk_of<S: Source>(block: NonNull<u8>) -> Chunk {
+    let address = block.addr().get();
+    if !address.is_multiple_of(GRANULE) {
+        misaligned::<S>(address);
+    }
+    // SAFETY: the promise of the heap's caller: a tag lies before the block.
+    unsafe { Chunk::of_payload(address) }
+}
+
+/// The size of the chunk that `tag` belongs to, if it is that of a block of `layout` in the area. It may be one granule
+/// more than needed, where the rest was too small to be a chunk.
 ///
-/// One comparison that fails for a free or cached chunk, for a mapped one, for a damaged tag, for the wrong size and
-/// for nearly everything that is not a tag.
+/// One comparison that fails for a free or cached chunk, for a mapped one, for a damaged tag, for the wrong size and for nearly
+/// everything that is not a tag.
 #[inline]
 pub fn chunk_size_in_use(tag: usize, layout: Layout) -> Option<usize> {
-    let bytes = chunk_bytes(layout.size());
-    let spare = (tag & !PREVIOUS_IN_USE).wrapping_sub(bytes | IN_USE);
-    (spare & !GRANULE == 0).then(|| bytes + spare)
+    let difference = tag.wrapping_sub(chunk_bytes(layout.size()));
+    (difference & !(PREVIOUS_IN_USE | GRANULE) == IN_USE).then_some(tag & !FLAGS)
+}
+
+#[cold]
+#[inline(never)]
+fn misaligned<S: Source>(address: usize) -> ! {
+    S::corrupted(Corruption { kind: CorruptionKind::WildPointer, address, found: 0 })
 }
 
 /// Reports a pointer that was freed or resized and that no block of its layout starts at.
 #[cold]
 #[inline(never)]
 pub fn not_a_block<S: Source>(chunk: Chunk, tag: usize) -> ! {
-    let address = chunk.payload_address();
-    let aligned = address.is_multiple_of(GRANULE);
-    let kind = if aligned && (tag & CACHED != 0 || tag & IN_USE == 0) {
-        CorruptionKind::DoubleFree
-    } else {
-        CorruptionKind::WildPointer
-    };
-    S::corrupted(Corruption { kind, address, found: tag })
+    let freed = tag & CACHED != 0 || tag & IN_USE == 0;
+    let kind = if freed { CorruptionKind::DoubleFree } else { CorruptionKind::WildPointer };
+    S::corrupted(Corruption { kind, address: chunk.payload_address(), found: tag })
 }

@@ -5,7 +5,7 @@
 //! next bin's chunks all fit.
 
 use super::chunk::{Chunk, GRANULE, Link, Mask, PREVIOUS_IN_USE};
-use super::source::{Corruption, CorruptionKind, Source};
+use super::source::{Corruption, CorruptionKind, Source, damaged_tag};
 
 /// The smallest chunk size that shares a bin with other sizes.
 pub const LARGE_MIN: usize = 1 << LARGE_MIN_LOG2;
@@ -17,13 +17,16 @@ const STEPS: usize = 1 << STEPS_LOG2;
 const SMALL_BINS: usize = LARGE_MIN / GRANULE;
 const WORD_BITS: usize = usize::BITS as usize;
 const MAP_WORDS: usize = 8;
-/// The number of bins. The last one takes everything from 240 GiB on.
+/// The number of bins: for chunks up to [`CHUNK_LIMIT`].
 pub const BINS: usize = MAP_WORDS * WORD_BITS;
 
 /// How many chunks of one large bin are compared for the best fit.
 const PROBES: usize = 4;
 
-const _: () = assert!(SMALL_BINS == WORD_BITS);
+/// No chunk is this long: an area does not grow to it.
+pub const CHUNK_LIMIT: usize = 1 << ((BINS - SMALL_BINS) / STEPS + LARGE_MIN_LOG2);
+
+const _: () = assert!(SMALL_BINS == WORD_BITS && BINS.is_power_of_two());
 
 /// The bin for a chunk of `bytes`.
 #[inline]
@@ -31,10 +34,10 @@ pub const fn bin_of(bytes: usize) -> usize {
     if bytes < LARGE_MIN {
         return bytes / GRANULE;
     }
-    let log2 = bytes.ilog2() as usize;
-    let step = (bytes >> (log2 - STEPS_LOG2)) & (STEPS - 1);
-    let bin = SMALL_BINS + (log2 - LARGE_MIN_LOG2) * STEPS + step;
-    if bin < BINS { bin } else { BINS - 1 }
+    let log2 = (usize::BITS - 1 - bytes.leading_zeros()) as usize;
+    // The steps count from `STEPS` on in each doubling, which moves the first bin down by one doubling.
+    let bin = (log2 << STEPS_LOG2) + (bytes >> (log2 - STEPS_LOG2));
+    bin.wrapping_sub((LARGE_MIN_LOG2 + 1) * STEPS - SMALL_BINS) % BINS
 }
 
 /// The smallest chunk size of `bin`.
@@ -84,37 +87,26 @@ impl Bins {
         self.heads[bin] = Some(chunk);
     }
 
-    /// Takes a chunk out of its `bin`, wherever in the list it is.
+    /// Takes a chunk of `bytes` out of its bin, wherever in the list it is, after checking that its neighbours name it.
     #[inline]
-    pub fn remove<S: Source>(&mut self, chunk: Chunk, bin: usize) {
-        let (previous, next) = self.neighbours::<S>(chunk, bin);
-        if let Some(next) = next {
-            next.set_link(Link::Previous, self.mask, previous);
-        }
-        match previous {
-            Some(previous) => previous.set_link(Link::Next, self.mask, next),
-            None => {
-                self.heads[bin] = next;
-                if next.is_none() {
-                    self.mark_empty(bin);
-                }
-            }
-        }
-    }
-
-    /// The chunks before and after `chunk` in the list of `bin`, after checking that they agree.
-    #[inline]
-    fn neighbours<S: Source>(&self, chunk: Chunk, bin: usize) -> (Option<Chunk>, Option<Chunk>) {
+    pub fn remove<S: Source>(&mut self, chunk: Chunk, bytes: usize) {
         let next = chunk.link(Link::Next, self.mask);
         let previous = chunk.link(Link::Previous, self.mask);
         if let Some(next) = next {
             check_link::<S>(chunk, next.link(Link::Previous, self.mask));
+            next.set_link(Link::Previous, self.mask, previous);
         }
-        match previous {
-            Some(previous) => check_link::<S>(chunk, previous.link(Link::Next, self.mask)),
-            None => check_link::<S>(chunk, self.heads[bin]),
+        if let Some(previous) = previous {
+            check_link::<S>(chunk, previous.link(Link::Next, self.mask));
+            previous.set_link(Link::Next, self.mask, next);
+            return;
         }
-        (previous, next)
+        let bin = bin_of(bytes);
+        check_link::<S>(chunk, self.heads[bin]);
+        self.heads[bin] = next;
+        if next.is_none() {
+            self.mark_empty(bin);
+        }
     }
 
     #[inline]
@@ -125,25 +117,39 @@ impl Bins {
         }
     }
 
-    /// The best chunk found for `bytes`, with its size and its bin. It stays in the bin.
+    /// Takes the first chunk of a bin of one size out of it.
     #[inline]
-    pub fn find<S: Source>(&self, bytes: usize) -> Option<(Chunk, usize, usize)> {
-        let mut bin = bin_of(bytes);
+    pub fn pop<S: Source>(&mut self, bytes: usize) -> Option<Chunk> {
+        let bin = (bytes / GRANULE) % SMALL_BINS;
+        let chunk = self.heads[bin]?;
+        check_free::<S>(chunk, bytes);
+        let next = chunk.link(Link::Next, self.mask);
+        self.heads[bin] = next;
+        match next {
+            Some(next) => {
+                check_link::<S>(chunk, next.link(Link::Previous, self.mask));
+                next.set_link(Link::Previous, self.mask, None);
+            }
+            None => self.mark_empty(bin),
+        }
+        Some(chunk)
+    }
+
+    /// The best chunk found that is larger than `bytes`, or as large, with its size. It stays in the bin. The
+    /// bin of exactly `bytes`, if there is one, is empty.
+    #[inline]
+    pub fn find<S: Source>(&self, bytes: usize) -> Option<(Chunk, usize)> {
+        let bin = bin_of(bytes);
         let mut found = None;
         if bytes >= LARGE_MIN {
             found = self.best_of(bin, bytes);
         }
         if found.is_none() {
-            bin = self.first_from(bin + usize::from(bytes >= LARGE_MIN))?;
-            found = self.best_of(bin, bytes);
+            found = self.best_of(self.first_from(bin + 1)?, bytes);
         }
         let (chunk, size) = found?;
-        let tag = chunk.tag();
-        if tag != size | PREVIOUS_IN_USE {
-            let address = chunk.payload_address();
-            S::corrupted(Corruption { kind: CorruptionKind::OverwrittenTag, address, found: tag });
-        }
-        Some((chunk, size, bin))
+        check_free::<S>(chunk, size);
+        Some((chunk, size))
     }
 
     /// The smallest chunk of at least `bytes` among the first few of `bin`.
@@ -197,6 +203,15 @@ impl Bins {
         let word = self.map[bin / WORD_BITS];
         assert_eq!(word != 0, self.summary & (1 << (bin / WORD_BITS)) != 0);
         word & (1 << (bin % WORD_BITS)) != 0
+    }
+}
+
+/// A chunk that comes out of a bin has to have the tag of a free chunk.
+#[inline]
+fn check_free<S: Source>(chunk: Chunk, bytes: usize) {
+    let tag = chunk.tag();
+    if tag != bytes | PREVIOUS_IN_USE {
+        damaged_tag::<S>(chunk, tag);
     }
 }
 

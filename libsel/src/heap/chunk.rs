@@ -30,7 +30,7 @@ const _: () = assert!(MIN_CHUNK == 4 * WORD_BYTES && MIN_CHUNK.is_multiple_of(GR
 pub const PREVIOUS_IN_USE: usize = 1;
 /// Tag flag: the chunk is in use, by the program or by a cache.
 pub const IN_USE: usize = 2;
-/// Tag flag: the chunk lies in a class cache.
+/// Tag flag: the chunk is cached: in use for its neighbours, free for the program.
 pub const CACHED: usize = 4;
 /// Tag flag: the block is a mapping of its own.
 pub const MAPPED: usize = 8;
@@ -102,14 +102,6 @@ impl Chunk {
     pub fn tag(self) -> usize {
         // SAFETY: the type's invariant: the tag lies in the heap's memory, 8-byte aligned.
         unsafe { *self.word(0) }
-    }
-
-    /// The boundary tag, or whatever lies there, of a chunk that only a program's pointer vouches for.
-    #[inline]
-    pub fn unchecked_tag(self) -> usize {
-        // SAFETY: the program promises that the pointer came from this heap. If that is wrong but the memory is
-        // readable, the caller's check finds out; the address may then have any alignment.
-        unsafe { self.word(0).read_unaligned() }
     }
 
     /// Replaces the boundary tag.

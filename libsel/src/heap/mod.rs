@@ -4,18 +4,21 @@
 //! with a one-word boundary tag (its size and four flags); a free chunk repeats its size in its last word, so that
 //! both neighbours of a chunk are found without a search and free neighbours are merged at once. Free chunks wait in
 //! *bins*: one bin for every size below 1 KiB, sixteen for every doubling above, with a bit map that names the bins
-//! that are not empty. What lies behind the last chunk is the *top* chunk; it is in no bin and is cut last.
+//! that are not empty. The free chunk that was cut or merged last is the *spare* chunk, in no bin. What lies behind the
+//! last chunk is the *top* chunk; it is in no bin and is cut last.
 //!
 //! ```text
-//!   alloc ─► class cache ─► exact bin ─► next larger bin, split ─► top ─► more memory from the source
-//!   free  ─► class cache ─► (a few at a time) merged with free neighbours ─► bin or top ─► trim
+//!   alloc ─► cache ─► exact bin ─► best larger bin or the spare chunk, split ─► top ─► more memory from the source
+//!   free  ─► cache ─► (a few at a time) merged with free neighbours ─► bin, spare chunk or top ─► trim
 //! ```
 //!
 //! * A block below 1 KiB is not merged when it is freed: it goes on the last-in-first-out list of its size class and
 //!   stays "in use" for its neighbours. A full list hands a bounded number of blocks to the bins, so that no single
-//!   operation pays for many others.
-//! * A request of at least the mapping threshold goes straight to the source and comes back to it when freed. The
-//!   threshold adapts: a program that frees such a block is likely to ask again, and each trip costs a call.
+//!   operation pays for many others; how much a list may hold follows what the program does. An empty list is filled with
+//!   a few blocks cut in a row. Above 1 KiB the few sizes that were freed lately have such lists.
+//! * A request of at least the mapping threshold that no free chunk satisfies goes straight to the source and comes back
+//!   to it when freed. The threshold adapts: a program that frees such a block is likely to ask again, and each trip costs
+//!   a call.
 //! * A block is resized in place where a free neighbour or the top chunk allows it; the area grows under the top chunk
 //!   before anything is copied.
 //!
@@ -38,7 +41,7 @@
 //! * `chunk`: boundary tags
 //! * `bins`: size to bin, bit maps, the lists of free chunks
 //! * `area`: cutting, merging, the top chunk; `segment`: growth and trim of the area
-//! * `cache`: the class caches
+//! * `cache`: the class caches; `recent`: the same for recent sizes above them
 //! * `large`: blocks of their own; `aligned`, `realloc`: what their names say
 //! * `alloc`: the heap's interface; `stats`: figures
 
@@ -50,6 +53,7 @@ mod cache;
 mod chunk;
 mod large;
 mod realloc;
+mod recent;
 mod segment;
 mod source;
 mod stats;

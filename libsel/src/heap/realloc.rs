@@ -3,7 +3,7 @@
 use core::alloc::Layout;
 use core::ptr::NonNull;
 
-use super::alloc::{Heap, chunk_size_in_use, not_a_block};
+use super::alloc::{Heap, chunk_of, chunk_size_in_use, not_a_block};
 use super::chunk::{Chunk, chunk_bytes};
 use super::large::Large;
 use super::source::Source;
@@ -22,9 +22,8 @@ impl<S: Source> Heap<S> {
         layout: Layout,
         new_size: usize,
     ) -> Option<NonNull<u8>> {
-        // SAFETY: the caller's promise: a tag lies before the block.
-        let chunk = unsafe { Chunk::of_payload(block.addr().get()) };
-        let tag = chunk.unchecked_tag();
+        let chunk = chunk_of::<S>(block);
+        let tag = chunk.tag();
         let in_place = match chunk_size_in_use(tag, layout) {
             Some(bytes) => self.resize_in_area(chunk, bytes, chunk_bytes(new_size)),
             None => self.resize_mapped(chunk, tag, layout, new_size),

@@ -11,7 +11,7 @@
 use core::ptr::{self, NonNull};
 
 use super::area::Area;
-use super::bins::bin_of;
+use super::bins::CHUNK_LIMIT;
 use super::chunk::{Chunk, FLAGS, IN_USE, MIN_CHUNK, Mask, PREVIOUS_IN_USE, WORD_BYTES};
 use super::source::{PAGE_BYTES, Source};
 
@@ -96,6 +96,9 @@ impl<S: Source> Area<S> {
         let Some(least) = missing.checked_add(overhead).and_then(pages) else { return false };
         let wanted = least.checked_next_multiple_of(GROWTH_STEP).unwrap_or(least);
         self.calls.grow += 1;
+        if self.area_bytes.saturating_add(wanted) >= CHUNK_LIMIT {
+            return false;
+        }
         let growth = match self.source.grow(wanted) {
             None if wanted != least => {
                 self.calls.grow += 1;
@@ -176,6 +179,7 @@ impl<S: Source> Area<S> {
 
     /// Gives every closed segment that holds nothing but one free chunk back to the source.
     pub fn trim_segments(&mut self) {
+        self.bin_spare();
         // SAFETY: `segment` is zero or the base of the current segment; so are the bases that headers name.
         let mut newer = unsafe { Segment::at(self.segment) };
         while let Some(segment) = newer {
@@ -185,7 +189,7 @@ impl<S: Source> Area<S> {
             let chunk = older.first_chunk();
             let size = older.end() - chunk.address();
             if chunk.tag() & IN_USE == 0 && chunk.tag() & !FLAGS == size {
-                self.bins.remove::<S>(chunk, bin_of(size));
+                self.bins.remove::<S>(chunk, size);
                 segment.set_previous(older.previous());
                 // The segment's last page holds its closing tag.
                 self.give_back(base, (older.end() + CLOSING_BYTES).next_multiple_of(PAGE_BYTES));

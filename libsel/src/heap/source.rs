@@ -3,6 +3,8 @@
 use core::fmt;
 use core::ptr::NonNull;
 
+use super::chunk::Chunk;
+
 /// The unit in which a heap takes memory from its source and gives it back.
 pub const PAGE_BYTES: usize = 4096;
 
@@ -90,4 +92,12 @@ impl fmt::Display for Corruption {
         };
         write!(f, "heap: {what} {address:#x} (found {found:#x})")
     }
+}
+
+/// Reports a boundary tag that does not fit its neighbours or the list that the chunk is in.
+#[cold]
+#[inline(never)]
+pub fn damaged_tag<S: Source>(chunk: Chunk, found: usize) -> ! {
+    let address = chunk.payload_address();
+    S::corrupted(Corruption { kind: CorruptionKind::OverwrittenTag, address, found })
 }

@@ -26,13 +26,13 @@ impl SourceCalls {
 pub struct Stats {
     /// Bytes in chunks that the program has allocated, without mapped blocks.
     pub live_bytes: usize,
-    /// Bytes in chunks that lie in class caches.
+    /// Bytes in chunks that are cached, by class or as a recent size.
     pub cached_bytes: usize,
-    /// Chunks in class caches.
+    /// Cached chunks.
     pub cached_chunks: usize,
-    /// Bytes in binned free chunks.
+    /// Bytes in free chunks other than the top chunk.
     pub free_bytes: usize,
-    /// Binned free chunks.
+    /// Free chunks other than the top chunk.
     pub free_chunks: usize,
     /// Bytes in the top chunk.
     pub top_bytes: usize,
@@ -62,13 +62,14 @@ pub struct BinStats {
 impl<S: Source> Heap<S> {
     /// The heap's figures. Takes time proportional to the number of free chunks.
     pub fn stats(&self) -> Stats {
-        let (mut free_bytes, mut free_chunks) = (0, 0);
+        let mut free_bytes = self.area.spare_bytes;
+        let mut free_chunks = usize::from(self.area.spare.is_some());
         for (_, chunk) in self.area.bins.iter() {
             free_bytes += chunk.size();
             free_chunks += 1;
         }
         let (mut cached_bytes, mut cached_chunks) = (0, 0);
-        for (bytes, count) in self.cache.iter() {
+        for (bytes, count) in self.cache.iter().chain(self.recent.iter()) {
             cached_bytes += bytes * count;
             cached_chunks += count;
         }

@@ -27,6 +27,10 @@ pub fn check(heap: &TestHeap) -> Walk {
         assert!(binned.insert(chunk.address()), "chunk twice in bins");
         marked.insert(bin);
     }
+    if let Some(spare) = area.spare {
+        assert_eq!(spare.size(), area.spare_bytes);
+        assert!(binned.insert(spare.address()), "the spare chunk is in a bin");
+    }
     for bin in 0..BINS {
         assert_eq!(
             area.bins.is_marked(bin),
@@ -71,7 +75,7 @@ pub fn check(heap: &TestHeap) -> Walk {
         }
     }
     assert!(binned.is_empty(), "binned chunks that are not in the area: {binned:x?}");
-    assert_eq!(cached, heap.cache.iter().collect());
+    assert_eq!(cached, heap.cache.iter().chain(heap.recent.iter()).collect());
     assert_eq!(area.area_bytes, area.source.area_held);
     assert_eq!(heap.large.mapped_bytes, area.source.maps.values().sum::<usize>());
     walk

@@ -1,6 +1,6 @@
 //! Parts by themselves: sizes, bins, cache.
 
-use crate::heap::bins::{BINS, LARGE_MIN, bin_floor, bin_of};
+use crate::heap::bins::{BINS, CHUNK_LIMIT, LARGE_MIN, bin_floor, bin_of};
 use crate::heap::cache::CACHED_MAX;
 use crate::heap::chunk::{GRANULE, MIN_CHUNK, chunk_bytes};
 
@@ -39,8 +39,8 @@ fn large_bins_are_sixteenths_of_a_doubling() {
 }
 
 #[test]
-fn the_last_bin_takes_every_larger_chunk() {
-    assert_eq!(bin_of(1 << 46), BINS - 1);
+fn there_is_a_bin_for_every_chunk() {
+    assert_eq!(bin_of(CHUNK_LIMIT - GRANULE), BINS - 1);
     assert_eq!(bin_of(bin_floor(BINS - 1)), BINS - 1);
     assert_eq!(bin_of(bin_floor(BINS - 1) - GRANULE), BINS - 2);
 }

@@ -101,11 +101,6 @@ impl Goals {
         })
     }
 
-    /// Who is measured.
-    pub fn own(&self) -> &str {
-        &self.own
-    }
-
     /// With whom speed is compared in a benchmark.
     pub fn base(&self, bench: &str) -> Option<&str> {
         self.bases.iter().find(|(name, _)| name == bench).map(|(_, base)| base.as_str())
@@ -279,6 +274,6 @@ mod tests {
     #[test]
     fn the_goals_of_the_project_are_well_formed() {
         let goals = Goals::read().unwrap();
-        assert_eq!((goals.own(), goals.base("malloc")), ("selkie", Some("dlmalloc")));
+        assert_eq!((goals.own.as_str(), goals.base("malloc")), ("selkie", Some("dlmalloc")));
     }
 }
