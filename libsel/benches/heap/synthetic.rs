@@ -46,10 +46,10 @@ impl Random {
     }
 
     fn below(&mut self, end: u32) -> u32 {
-        ((self.next() >> 32) * u64::from(end) >> 32) as u32
+        (((self.next() >> 32) * u64::from(end)) >> 32) as u32
     }
 
-    fn from_to(&mut self, from: u32, to: u32) -> u32 {
+    fn between(&mut self, from: u32, to: u32) -> u32 {
         from + self.below(to - from)
     }
 }
@@ -61,13 +61,13 @@ fn random(builder: &mut Builder, random: &mut Random) {
         match random.below(16) {
             0 if !live.is_empty() => {
                 let index = random.below(live.len() as u32) as usize;
-                builder.realloc(live[index], random.from_to(1, 8_000));
+                builder.realloc(live[index], random.between(1, 8_000));
             }
             1..8 if live.len() > 500 => {
                 let index = random.below(live.len() as u32) as usize;
                 builder.free(live.swap_remove(index));
             }
-            _ if live.len() < 2_000 => live.push(builder.alloc(random.from_to(1, 8_000), 3)),
+            _ if live.len() < 2_000 => live.push(builder.alloc(random.between(1, 8_000), 3)),
             _ => {}
         }
     }
@@ -75,11 +75,11 @@ fn random(builder: &mut Builder, random: &mut Random) {
 
 /// Larson's server: 5,000 blocks of 10 to 500 bytes, replaced at random.
 fn larson(builder: &mut Builder, random: &mut Random) {
-    let mut live: Vec<u32> = (0..5_000).map(|_| builder.alloc(random.from_to(10, 500), 3)).collect();
+    let mut live: Vec<u32> = (0..5_000).map(|_| builder.alloc(random.between(10, 500), 3)).collect();
     while builder.len() < 1_000_000 {
         let index = random.below(5_000) as usize;
         builder.free(live[index]);
-        live[index] = builder.alloc(random.from_to(10, 500), 3);
+        live[index] = builder.alloc(random.between(10, 500), 3);
     }
 }
 
@@ -119,7 +119,7 @@ fn sh6(builder: &mut Builder, _: &mut Random) {
 /// alloc-test: sizes by a Pareto distribution up to 64 KiB, replaced at random.
 fn pareto(builder: &mut Builder, random: &mut Random) {
     let size = |random: &mut Random| {
-        let uniform = f64::from(random.from_to(1, 1 << 24)) / f64::from(1 << 24);
+        let uniform = f64::from(random.between(1, 1 << 24)) / f64::from(1 << 24);
         (16.0 / uniform) as u32
     };
     let mut live: Vec<u32> = (0..8_000).map(|_| builder.alloc(size(random).min(65_536), 3)).collect();
@@ -139,7 +139,7 @@ fn message_queues(builder: &mut Builder, random: &mut Random) {
         if queue.len() < 4 || (queue.len() < 60 && random.below(2) == 0) {
             let header = builder.alloc(64, 3);
             let most = if random.below(8) == 0 { 4_000 } else { 600 };
-            let size = random.from_to(40, most);
+            let size = random.between(40, most);
             let body = builder.alloc(size, 3);
             if random.below(8) == 0 {
                 builder.realloc(body, 2 * size);
@@ -174,13 +174,13 @@ fn phases(builder: &mut Builder, random: &mut Random) {
 fn bad_bin(builder: &mut Builder, random: &mut Random) {
     let mut small = Vec::new();
     for _ in 0..20_000 {
-        small.push(builder.alloc(random.from_to(1_984, 2_032), 3));
+        small.push(builder.alloc(random.between(1_984, 2_032), 3));
         // Keeps the blocks apart.
         builder.alloc(24, 3);
     }
     small.into_iter().for_each(|slot| builder.free(slot));
     for _ in 0..100_000 {
-        let slot = builder.alloc(random.from_to(2_040, 2_048), 3);
+        let slot = builder.alloc(random.between(2_040, 2_048), 3);
         builder.free(slot);
     }
 }

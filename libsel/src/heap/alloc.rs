@@ -140,10 +140,9 @@ impl<S: Source> Heap<S> {
     fn release_uncached(&mut self, chunk: Chunk, bytes: usize) {
         let Self { area, recent, .. } = self;
         let (mask, budget) = (area.mask, area.area_bytes / RECENT_SHARE);
-        if !recent.put::<S>(chunk, bytes, mask, budget, |chunk| _ = area.release(chunk, chunk.tag())) {
-            if area.release(chunk, chunk.tag()) {
-                self.trim_large_top();
-            }
+        let kept = recent.put::<S>(chunk, bytes, mask, budget, |chunk| _ = area.release(chunk, chunk.tag()));
+        if !kept && area.release(chunk, chunk.tag()) {
+            self.trim_large_top();
         }
     }
 

@@ -75,19 +75,19 @@ impl<S: Source> Area<S> {
     /// A free chunk of exactly the size comes first, then the smallest of the bins and the spare chunk, the top chunk last.
     #[inline]
     pub fn allocate_run(&mut self, bytes: usize, most: usize) -> Option<(Chunk, usize)> {
-        if bytes < LARGE_MIN {
-            if let Some(chunk) = self.bins.pop::<S>(bytes) {
-                chunk.set_tag(bytes | IN_USE | PREVIOUS_IN_USE);
-                let next = chunk.after(bytes);
-                next.set_tag(next.tag() | PREVIOUS_IN_USE);
-                return Some((chunk, 1));
-            }
+        if bytes < LARGE_MIN
+            && let Some(chunk) = self.bins.pop::<S>(bytes)
+        {
+            chunk.set_tag(bytes | IN_USE | PREVIOUS_IN_USE);
+            let next = chunk.after(bytes);
+            next.set_tag(next.tag() | PREVIOUS_IN_USE);
+            return Some((chunk, 1));
         }
-        if let Some((chunk, found)) = self.bins.find::<S>(bytes) {
-            if found <= self.spare_bytes || self.spare_bytes < bytes {
-                self.bins.remove::<S>(chunk, found);
-                return Some(self.cut(chunk, found, bytes, most));
-            }
+        if let Some((chunk, found)) = self.bins.find::<S>(bytes)
+            && (found <= self.spare_bytes || self.spare_bytes < bytes)
+        {
+            self.bins.remove::<S>(chunk, found);
+            return Some(self.cut(chunk, found, bytes, most));
         }
         if bytes <= self.spare_bytes {
             return self.cut_spare(bytes, most);

@@ -5,7 +5,6 @@ use super::std::vec::Vec;
 use super::check::check;
 use super::source::{Arena, Placement};
 use super::{TestHeap, alloc, free, layout};
-use crate::heap::cache::{FLUSH_BATCH, REFILL_MAX};
 use crate::heap::chunk::chunk_bytes;
 
 const MIB: usize = 1024 * 1024;
@@ -20,118 +19,6 @@ fn a_new_heap_asks_for_nothing() {
     heap.trim();
     assert_eq!(heap.stats().area_bytes, 0);
     assert_eq!(heap.stats().calls.grow, 0);
-    check(&heap);
-}
-
-#[test]
-fn a_freed_block_is_used_again() {
-    let mut heap = heap(MIB);
-    let first = alloc(&mut heap, 100).unwrap();
-    let _second = alloc(&mut heap, 100).unwrap();
-    let before = heap.stats().cached_chunks;
-    free(&mut heap, first, 100);
-    assert_eq!(heap.stats().cached_chunks, before + 1);
-    assert_eq!(alloc(&mut heap, 97), Some(first));
-    assert_eq!(heap.stats().cached_chunks, before);
-    assert_eq!(heap.stats().live_bytes, 2 * chunk_bytes(100));
-}
-
-#[test]
-fn blocks_are_cut_in_advance_more_of_them_each_time() {
-    let mut heap = heap(MIB);
-    let mut most = 0;
-    let mut refills = 0;
-    let mut last = None;
-    for _ in 0..200 {
-        let before = heap.stats().cached_chunks;
-        let block = alloc(&mut heap, 100).unwrap();
-        let after = heap.stats().cached_chunks;
-        if before == 0 {
-            refills += 1;
-            assert!(after >= most, "{after} cut after {most}");
-            most = after;
-        } else {
-            assert_eq!(after, before - 1);
-            assert!(last < Some(block), "cut in the order of addresses");
-        }
-        last = Some(block);
-    }
-    assert!(refills < 30 && (4..=REFILL_MAX).contains(&most), "{refills} refills of up to {most}");
-    check(&heap);
-}
-
-#[test]
-fn a_full_class_hands_over_a_few_blocks_at_a_time() {
-    let mut heap = heap(4 * MIB);
-    let blocks: Vec<_> = (0..4000).map(|_| alloc(&mut heap, 24).unwrap()).collect();
-    let mut most = 0;
-    let mut handed_over = 0;
-    for &block in blocks.iter().step_by(2) {
-        let before = heap.stats();
-        free(&mut heap, block, 24);
-        let after = heap.stats();
-        let fewer = before.cached_chunks.saturating_sub(after.cached_chunks);
-        assert!(fewer <= FLUSH_BATCH + 2, "{fewer} at once");
-        handed_over += fewer;
-        most = most.max(after.cached_chunks);
-    }
-    assert!((FLUSH_BATCH..1200).contains(&most), "{most} cached");
-    assert!(handed_over > 500, "{handed_over} handed over");
-    check(&heap);
-}
-
-#[test]
-fn a_class_that_runs_empty_and_full_gets_more_room() {
-    let mut heap = heap(8 * MIB);
-    let _large: Vec<_> = (0..40).map(|_| alloc(&mut heap, 100_000).unwrap()).collect();
-    let mut kept = Vec::new();
-    for _ in 0..20 {
-        let blocks: Vec<_> = (0..150).map(|_| alloc(&mut heap, 100).unwrap()).collect();
-        blocks.into_iter().for_each(|block| free(&mut heap, block, 100));
-        kept.push(heap.stats().cached_chunks);
-        check(&heap);
-    }
-    assert!(kept.iter().all(|&kept| kept >= 150), "{kept:?}");
-    heap.trim();
-    assert_eq!(heap.stats().cached_chunks, 0);
-}
-
-#[test]
-fn an_idle_class_loses_its_room_to_others() {
-    let mut heap = heap(8 * MIB);
-    let fill_and_free = |heap: &mut TestHeap, size: usize, count: usize| {
-        let blocks: Vec<_> = (0..count).map(|_| alloc(heap, size).unwrap()).collect();
-        blocks.into_iter().for_each(|block| free(heap, block, size));
-    };
-    let count = if cfg!(miri) { 100 } else { 400 };
-    (0..10).for_each(|_| fill_and_free(&mut heap, 100, count));
-    let cached = |heap: &TestHeap, size: usize| {
-        heap.cache.iter().find(|class| class.0 == chunk_bytes(size)).map_or(0, |class| class.1)
-    };
-    let idle = cached(&heap, 100);
-    // Two other classes want all the room that there is.
-    for _ in 0..if cfg!(miri) { 10 } else { 100 } {
-        fill_and_free(&mut heap, 200, 4 * count);
-        fill_and_free(&mut heap, 300, 4 * count);
-    }
-    assert!(cfg!(miri) || cached(&heap, 100) < idle / 2, "{} of {idle}", cached(&heap, 100));
-    check(&heap);
-}
-
-#[test]
-fn recent_sizes_are_used_again_as_they_are() {
-    let mut heap = heap(4 * MIB);
-    let _large = alloc(&mut heap, 100_000).unwrap();
-    let _more: Vec<_> = (0..20).map(|_| alloc(&mut heap, 100_000).unwrap()).collect();
-    let blocks = [5000, 3000].map(|size| (alloc(&mut heap, size).unwrap(), size));
-    let _wall = alloc(&mut heap, 5000).unwrap();
-    for (block, size) in blocks {
-        free(&mut heap, block, size);
-    }
-    assert_eq!((heap.stats().cached_chunks, heap.stats().free_chunks), (2, 0));
-    assert_eq!(alloc(&mut heap, 5000), Some(blocks[0].0));
-    assert_eq!(alloc(&mut heap, 3000), Some(blocks[1].0));
-    assert_eq!(heap.stats().cached_chunks, 0);
     check(&heap);
 }
 
@@ -287,6 +174,19 @@ fn a_mapped_buffer_that_grows_moves_once() {
     }
     assert_eq!((moves, heap.stats().mapped_blocks), (1, 0));
     assert!(heap.area.source.area_peak <= size + 64 * 1024 + 4096);
+}
+
+#[test]
+fn a_large_request_takes_a_free_chunk_if_there_is_one() {
+    let mut heap = heap(4 * MIB);
+    let parts: Vec<_> = (0..4).map(|_| alloc(&mut heap, 60_000).unwrap()).collect();
+    let _wall = alloc(&mut heap, 60_000).unwrap();
+    parts.iter().for_each(|&part| free(&mut heap, part, 60_000));
+    assert_eq!(alloc(&mut heap, 200_000), Some(parts[0]));
+    assert_eq!(heap.stats().calls.map, 0);
+    alloc(&mut heap, 200_000).unwrap();
+    assert_eq!(heap.stats().calls.map, 1);
+    check(&heap);
 }
 
 #[test]

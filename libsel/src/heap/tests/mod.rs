@@ -3,6 +3,7 @@
 extern crate std;
 
 mod behaviour;
+mod caches;
 mod check;
 mod corruption;
 mod model;

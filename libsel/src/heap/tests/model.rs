@@ -174,3 +174,52 @@ proptest! {
         run(&ops, 256 << 10, Placement::Contiguous);
     }
 }
+
+/// A long life: phases in which a program allocates more than it frees, or less, of sizes that change.
+fn live(placement: Placement, seed: u64) {
+    let mut state = seed;
+    let mut random = move |end: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 33) as usize % end
+    };
+    let (phases, steps) = if cfg!(miri) { (4, 60) } else { (60, 600) };
+    let mut heap = TestHeap::new(Arena::new(24 << 20, placement));
+    let mut model = Model::default();
+    for phase in 0..phases {
+        let most = [64, 700, 3_000, 40_000][random(4)];
+        let allocs = if phase % 2 == 0 { 65 } else { 25 };
+        for _ in 0..steps {
+            let op = match random(100) {
+                chance if chance < allocs => Op::Alloc { size: random(most), align_log2: 3 },
+                chance if chance > 96 => Op::Realloc { pick: random(1 << 20), size: random(most) },
+                _ => Op::Free { pick: random(1 << 20) },
+            };
+            model.apply(&mut heap, &op);
+        }
+        let walk = check(&heap);
+        assert_eq!(walk.live + heap.stats().mapped_blocks, model.blocks.len());
+        if phase % 16 == 15 {
+            heap.trim();
+        }
+    }
+    while let Some(block) = model.take(0) {
+        // SAFETY: a live block of this layout.
+        unsafe { heap.dealloc(block.start, block.layout) };
+    }
+    heap.trim();
+    assert_eq!(check(&heap), Default::default());
+    assert!(heap.stats().area_bytes <= 4096);
+}
+
+#[test]
+fn a_long_life() {
+    live(Placement::Contiguous, 0x1234_5678_9abc_def1);
+    live(Placement::Contiguous, 0xfedc_ba98_7654_3211);
+}
+
+#[test]
+fn a_long_life_in_scattered_memory() {
+    live(Placement::Scattered, 0x0f1e_2d3c_4b5a_6979);
+}

@@ -56,11 +56,6 @@ impl Figures {
         distinct(self.of(bench).map(|figure| figure.workload.as_str()))
     }
 
-    /// The metrics of a benchmark, without those of workloads themselves.
-    pub fn metrics(&self, bench: &str) -> Vec<&str> {
-        distinct(self.of(bench).filter(|figure| figure.candidate != "-").map(|figure| figure.metric.as_str()))
-    }
-
     /// The candidates of a benchmark that have a figure of `metric`.
     pub fn candidates(&self, bench: &str, metric: &str) -> Vec<&str> {
         let measured = |figure: &&Figure| figure.metric == metric && figure.candidate != "-";
@@ -142,7 +137,6 @@ pub mod tests {
         ]);
         assert_eq!(figures.benches(), ["malloc", "phys"]);
         assert_eq!(figures.workloads("malloc"), ["cc1", "git"]);
-        assert_eq!(figures.metrics("malloc"), ["net_ns"]);
         assert_eq!(figures.candidates("malloc", "net_ns"), ["selkie", "talc"]);
         assert_eq!(figures.get("malloc", "cc1", "selkie", "net_ns"), Some(5.5));
         assert_eq!(figures.get("malloc", "git", "selkie", "net_ns"), None);
