@@ -1,8 +1,8 @@
 //! Bins of free chunks: from size to bin, a bit map of the bins that are not empty, doubly linked lists.
 //!
 //! Below 1 KiB every chunk size has its bin; above, each doubling has sixteen, so that a bin's sizes differ by at most
-//! 1/16. No search depends on the number of chunks: a large bin is looked at up to [`PROBES`] chunks deep, and the
-//! next bin's chunks all fit.
+//! 1/16. No search depends on the number of chunks: the large bin of a request is looked at up to [`PROBES`] chunks
+//! deep; of the next bin that is not empty all chunks fit, and the first is taken.
 
 use super::chunk::{Chunk, GRANULE, Link, Mask, PREVIOUS_IN_USE};
 use super::source::{Corruption, CorruptionKind, Source, damaged_tag};
@@ -145,22 +145,20 @@ impl Bins {
             found = self.best_of(bin, bytes);
         }
         if found.is_none() {
-            found = self.best_of(self.first_from(bin + 1)?, bytes);
+            let chunk = self.heads[self.first_from(bin + 1)?]?;
+            found = Some((chunk, chunk.size()));
         }
         let (chunk, size) = found?;
         check_free::<S>(chunk, size);
         Some((chunk, size))
     }
 
-    /// The smallest chunk of at least `bytes` among the first few of `bin`.
+    /// The smallest chunk of at least `bytes` among the first few of a `bin` of several sizes.
     #[inline]
     fn best_of(&self, bin: usize, bytes: usize) -> Option<(Chunk, usize)> {
-        if bin < SMALL_BINS {
-            return self.heads[bin].map(|chunk| (chunk, bin * GRANULE));
-        }
         let mut best = None;
         let mut best_size = usize::MAX;
-        let mut candidate = *self.heads.get(bin)?;
+        let mut candidate = self.heads[bin];
         for _ in 0..PROBES {
             let Some(chunk) = candidate else { break };
             let size = chunk.size();

@@ -8,6 +8,7 @@ mod goals;
 mod tables;
 
 use std::path::PathBuf;
+use std::process::Stdio;
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
@@ -94,7 +95,7 @@ fn exists(context: &Context, package: &str, benchmark: &str) -> Result<bool> {
     Ok(targets.is_some_and(|targets| targets.iter().any(named)))
 }
 
-/// What a benchmark prints; its remarks go to the terminal.
+/// What a benchmark prints; its remarks go to the terminal as they come.
 fn measure(context: &Context, args: &AllocArgs, package: &str, benchmark: &str) -> Result<String> {
     let mut command = context.cargo().args(["bench", "--quiet", "-p", package, "--bench", benchmark, "--"]);
     if args.quick {
@@ -112,9 +113,8 @@ fn measure(context: &Context, args: &AllocArgs, package: &str, benchmark: &str) 
             command = command.arg("--trace").arg(path);
         }
     }
-    let Ok(output) = command.ignore_status().output() else { bail!("cannot run cargo bench -p {package}") };
-    let remarks = String::from_utf8_lossy(&output.stderr);
-    print!("{remarks}");
+    let output =
+        context.prepare(command).stderr(Stdio::inherit()).output().context("cannot run cargo bench")?;
     if !output.status.success() {
         bail!("the benchmark {benchmark} of {package} failed; what it says is above");
     }
