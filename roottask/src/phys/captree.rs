@@ -9,7 +9,7 @@
 //! Storage is dense: a group's own capability is in its record; the node of order n >= 1 and index i is kept in the
 //! record of group (2i + 1) << (n - 1), the in-order position, which is unique.
 
-use super::group::{GROUP_BITS, Group, PAGE_BITS, blocks_per_group};
+use super::group::{Back, GROUP_BITS, Group, PAGE_BITS, blocks_per_group};
 use super::kernel::{KernelError, Slot, UntypedKernel};
 
 /// Kernel calls made so far.
@@ -21,17 +21,10 @@ pub struct Calls {
     pub revokes: u64,
 }
 
-/// Slot of a node's capability; 0 if it has none.
-pub(super) fn slot(groups: &[Group], order: usize, index: u32) -> Slot {
-    match order {
-        0 => groups[index as usize].cap,
-        _ => groups[(2 * index as usize + 1) << (order - 1)].node,
-    }
-}
-
 /// The tree's operations on the records, with the kernel to call.
 pub(super) struct CapTree<'a, K> {
     pub groups: &'a mut [Group],
+    pub backs: &'a mut [Back],
     pub kernel: &'a mut K,
     pub calls: &'a mut Calls,
 }
@@ -39,8 +32,8 @@ pub(super) struct CapTree<'a, K> {
 impl<K: UntypedKernel> CapTree<'_, K> {
     fn node(&mut self, order: usize, index: u32) -> &mut Slot {
         match order {
-            0 => &mut self.groups[index as usize].cap,
-            _ => &mut self.groups[(2 * index as usize + 1) << (order - 1)].node,
+            0 => &mut self.backs[index as usize].cap,
+            _ => &mut self.backs[(2 * index as usize + 1) << (order - 1)].node,
         }
     }
 
@@ -69,10 +62,10 @@ impl<K: UntypedKernel> CapTree<'_, K> {
             self.clear(0, group, slot)?;
             let kids = self.split(slot, PAGE_BITS + class, blocks_per_group(class))?;
             let record = &mut self.groups[group as usize];
-            record.kids = kids;
+            record.first = kids;
             record.split = class + 1;
         }
-        Ok(self.groups[group as usize].kids)
+        Ok(self.groups[group as usize].first)
     }
 
     /// Revokes a block's capability: everything retyped from it is gone.
@@ -142,7 +135,7 @@ impl<K: UntypedKernel> CapTree<'_, K> {
         let first = (index as usize) << order;
         for record in &mut self.groups[first..first + (1 << order)] {
             if record.split != 0 {
-                self.kernel.release_slots(record.kids, blocks_per_group(record.split - 1));
+                self.kernel.release_slots(record.first, blocks_per_group(record.split - 1));
                 record.split = 0;
             }
         }

@@ -126,7 +126,7 @@ impl<'m> Devices<'m> {
         calls: &mut Calls,
         block: &Block,
     ) -> Result<(), Error> {
-        let at = self.find_used(block)?;
+        let at = self.node_in_use(block.paddr, block.size_bits).ok_or(Error::NotAllocated)?;
         self.nodes[at].used = false;
         let parent = self.nodes[at].parent;
         if parent != NONE {
@@ -135,14 +135,16 @@ impl<'m> Devices<'m> {
         Ok(())
     }
 
-    /// The node of a block in use.
-    ///
-    /// # Errors
-    /// [`Error::NotAllocated`].
-    pub fn find_used(&self, block: &Block) -> Result<usize, Error> {
-        self.descend(block.paddr, block.size_bits)
-            .filter(|&at| self.nodes[at].used && self.nodes[at].block() == *block)
-            .ok_or(Error::NotAllocated)
+    fn node_in_use(&self, paddr: u64, size_bits: u8) -> Option<usize> {
+        self.descend(paddr, size_bits).filter(|&at| {
+            let node = self.nodes[at];
+            node.used && (node.paddr, node.size_bits) == (paddr, size_bits)
+        })
+    }
+
+    /// The block in use at an address and of a size.
+    pub fn find_used(&self, place: &Block) -> Option<Block> {
+        self.node_in_use(place.paddr, place.size_bits).map(|at| self.nodes[at].block())
     }
 
     /// Bytes of all boot untypeds, and bytes handed out.

@@ -2,7 +2,7 @@
 
 use super::kernel::Slot;
 
-/// log2 of the bytes of a page, the smallest block handed out by [`super::Phys::alloc`].
+/// log2 of the bytes of a page.
 pub const PAGE_BITS: u8 = 12;
 /// log2 of the bytes of a group: 64 pages, one word of a bitmap.
 pub const GROUP_BITS: u8 = 18;
@@ -12,45 +12,94 @@ pub const CLASSES: usize = (GROUP_BITS - PAGE_BITS) as usize;
 pub const NO_GROUP: u32 = u32::MAX;
 
 /// What a group is at the moment.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Kind {
     /// No RAM that the allocator owns.
-    #[default]
     Absent,
     /// Part of a free block, or of a used one that begins in an earlier group.
     Idle,
-    /// First group of a used block of 2^(18 + n) bytes.
+    /// First group of a block of 2^(18 + n) bytes that is used or cached.
     Block(u8),
     /// Cut into blocks of class n, that is of 2^(12 + n) bytes.
     Pages(u8),
 }
 
-/// The record of one group. Zeroed memory is not a valid array of these: use [`Group::ABSENT`].
+/// Values of [`Group::size`] below all block sizes.
+const ABSENT: u8 = 0;
+const IDLE: u8 = 1;
+
+/// What is known of one group, as far as blocks go out and come back: four records in a cache line.
 #[derive(Clone, Copy, Debug)]
+#[repr(C, align(16))]
 pub struct Group {
-    /// While `Pages(class)`: bit n = block n is free. Otherwise unused.
-    pub(super) free: u64,
-    /// First slot of the group's blocks, if `split` says there are any.
-    pub(super) kids: Slot,
-    /// The group's own untyped capability; 0: not made yet.
-    pub(super) cap: Slot,
-    /// The capability of the inner tree node that this group stands for (see [`super::captree`]); 0: not made yet.
-    pub(super) node: Slot,
-    /// What the group is.
-    pub(super) kind: Kind,
+    /// While cut: bit n = block n is not handed out. While it begins a block of a group or more: bit 0 is that.
+    pub(super) idle: u64,
+    /// First slot of the blocks that the group is cut into, if `split` says there are any. While it begins a block of
+    /// a group or more: that block's slot.
+    pub(super) first: Slot,
+    /// log2 of the bytes of the blocks in the group, or [`ABSENT`] or [`IDLE`].
+    size: u8,
     /// 0: the group's capability has no children; n + 1: it was cut into blocks of class n. Outlives `Pages`.
     pub(super) split: u8,
     /// log2 of the groups in the boot untyped that this group belongs to.
     pub(super) root: u8,
 }
 
-/// 24 bytes for 256 KiB: 0.009 % of the memory.
-const _: () = assert!(size_of::<Group>() == 24);
+/// What else is known of it: for merging, and its capabilities.
+#[derive(Clone, Copy, Debug)]
+#[repr(C, align(16))]
+pub struct Back {
+    /// While cut: bit n = block n is neither handed out nor cached.
+    pub(super) free: u64,
+    /// The group's own untyped capability; 0: not made yet.
+    pub(super) cap: Slot,
+    /// The capability of the inner tree node that this group stands for (see [`super::captree`]); 0: not made yet.
+    pub(super) node: Slot,
+}
+
+/// 32 bytes for 256 KiB: 0.012 % of the memory.
+const _: () = assert!(size_of::<Group>() + size_of::<Back>() == 32);
+
+impl Back {
+    /// Initial value of all records.
+    pub const EMPTY: Back = Back { free: 0, cap: 0, node: 0 };
+}
 
 impl Group {
     /// A group that is no RAM: the initial value of all records.
-    pub const ABSENT: Group =
-        Group { free: 0, kids: 0, cap: 0, node: 0, kind: Kind::Absent, split: 0, root: 0 };
+    pub const ABSENT: Group = Group { idle: 0, first: 0, size: ABSENT, split: 0, root: 0 };
+
+    /// A free group of a boot untyped of 2^`root` groups.
+    pub(super) const fn idle(root: u8) -> Group {
+        Group { size: IDLE, root, ..Group::ABSENT }
+    }
+
+    /// What the group is.
+    pub(super) fn kind(&self) -> Kind {
+        match self.size {
+            ABSENT => Kind::Absent,
+            PAGE_BITS..GROUP_BITS => Kind::Pages(self.size - PAGE_BITS),
+            GROUP_BITS.. => Kind::Block(self.size - GROUP_BITS),
+            _ => Kind::Idle,
+        }
+    }
+
+    /// Makes it another kind.
+    pub(super) fn set_kind(&mut self, kind: Kind) {
+        self.size = match kind {
+            Kind::Absent => ABSENT,
+            Kind::Idle => IDLE,
+            Kind::Block(order) => GROUP_BITS + order,
+            Kind::Pages(class) => PAGE_BITS + class,
+        };
+    }
+
+    /// Whether its blocks have 2^`size_bits` bytes, and number `number` is handed out.
+    #[inline(always)]
+    pub(super) fn has_in_use(&self, size_bits: u8, number: u32) -> bool {
+        // Block sizes begin above the other values of `size`, but what a caller asks for may not.
+        self.size == size_bits && size_bits >= PAGE_BITS && self.idle >> number & 1 == 0
+    }
 }
 
 /// Blocks of `class` in a group.

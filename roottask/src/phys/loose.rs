@@ -71,11 +71,10 @@ impl Loose {
         Some(self.pieces[entry])
     }
 
-    /// Whether `block` is a piece in use.
-    pub fn is_used(&self, block: &Block) -> bool {
-        self.find(block.paddr, block.size_bits).is_some_and(|entry| {
-            self.pieces[entry].slot == block.slot && self.free[size_index(block.size_bits)] >> entry & 1 == 0
-        })
+    /// The piece in use at an address and of a size.
+    pub fn find_used(&self, paddr: u64, size_bits: u8) -> Option<Block> {
+        let entry = self.find(paddr, size_bits)?;
+        (self.free[size_index(size_bits)] >> entry & 1 == 0).then(|| self.pieces[entry])
     }
 
     /// Puts a piece in use back.

@@ -13,8 +13,8 @@
 //!
 //! Consequences to know: blocks below 256 KiB of different sizes never share a group, so under memory pressure a
 //! request may get a larger block than asked for (its `size_bits` says so), and a small block can be out of reach
-//! while smaller ones are free. All other metadata lives in memory given by the caller: 24 bytes and about 8 bits
-//! per 256 KiB, 0.01 % of the memory.
+//! while smaller ones are free. All other metadata lives in memory given by the caller: 32 bytes and about 8 bits
+//! per 256 KiB, 0.013 % of the memory.
 //!
 //! Apart from it: [`loose`] pieces smaller than a group, handed out whole, and [`device`] memory, by address only.
 
@@ -22,6 +22,7 @@
 
 pub mod bitset;
 pub mod buddy;
+pub mod cache;
 pub mod captree;
 pub mod device;
 pub mod group;
@@ -35,9 +36,10 @@ mod tests;
 
 use self::bitset::BitSet;
 use self::buddy::{Buddy, ORDERS};
+use self::cache::{CACHE_DEPTH, CACHED_SIZES, Cache};
 use self::captree::{Calls, CapTree};
 use self::device::{DeviceNode, Devices};
-use self::group::{CLASSES, GROUP_BITS, Group, Kind, PAGE_BITS};
+use self::group::{Back, CLASSES, GROUP_BITS, Group, Kind, PAGE_BITS};
 use self::kernel::{KernelError, Slot, UntypedKernel};
 use self::loose::{LOOSE_MIN_BITS, Loose};
 use self::pages::Class;
@@ -76,6 +78,10 @@ impl Block {
         self.paddr < other.end() && other.paddr < self.end()
     }
 
+    fn number(&self) -> u32 {
+        number(self.paddr, self.size_bits)
+    }
+
     /// Whether size and address are those of an untyped (abi.md 8.5).
     const fn is_valid(&self) -> bool {
         self.size_bits >= LOOSE_MIN_BITS
@@ -85,6 +91,14 @@ impl Block {
     }
 }
 
+/// Which block of its group a block is. Any size and address have an answer, also those that no block has.
+#[inline(always)]
+const fn number(paddr: u64, size_bits: u8) -> u32 {
+    ((paddr >> PAGE_BITS) as u32 % 64) >> (size_bits.wrapping_sub(PAGE_BITS) % 32)
+}
+
+/// Which part of the memory the cache of one block size may hold.
+const CACHE_SHARE: u64 = 256;
 /// log2 of the largest untyped (abi.md 3.1).
 pub const MAX_SIZE_BITS: u8 = 47;
 /// End of the physical addresses that untypeds can have.
@@ -116,6 +130,8 @@ pub enum Error {
 pub struct Metadata<'m> {
     /// One record per 256 KiB of physical addresses from 0 up, all [`Group::ABSENT`].
     pub groups: &'m mut [Group],
+    /// As many, all [`Back::EMPTY`].
+    pub backs: &'m mut [Back],
     /// [`bitmap_words`]`(groups.len())` words of zero.
     pub words: &'m mut [u64],
     /// Nodes for device memory: one per boot device untyped plus about 40 per page wanted.
@@ -136,16 +152,19 @@ pub const fn bitmap_words(groups: usize) -> usize {
 /// Bytes of metadata, device nodes apart, for RAM that ends at `ram_end`.
 pub const fn metadata_bytes(ram_end: u64) -> usize {
     let groups = group_records(ram_end);
-    groups * size_of::<Group>() + bitmap_words(groups) * size_of::<u64>()
+    groups * (size_of::<Group>() + size_of::<Back>()) + bitmap_words(groups) * size_of::<u64>()
 }
 
 /// The allocator.
 #[derive(Debug)]
 pub struct Phys<'m, K> {
     groups: &'m mut [Group],
+    backs: &'m mut [Back],
     words: &'m mut [u64],
     buddy: Buddy,
     classes: [Class; CLASSES],
+    caches: [Cache; CACHED_SIZES],
+    caching: bool,
     loose: Loose,
     devices: Devices<'m>,
     kernel: K,
@@ -160,18 +179,21 @@ impl<'m, K: UntypedKernel> Phys<'m, K> {
     /// # Errors
     /// [`Error::TableFull`] if `words` is too short for `groups`, or if there are more groups than a [`BitSet`] holds.
     pub fn new(metadata: Metadata<'m>, kernel: K) -> Result<Self, Error> {
-        let Metadata { groups, words, devices } = metadata;
+        let Metadata { groups, backs, words, devices } = metadata;
         let count = groups.len();
-        if count >= BitSet::MAX_CAPACITY || words.len() < bitmap_words(count) {
+        if count >= BitSet::MAX_CAPACITY || words.len() < bitmap_words(count) || backs.len() != count {
             return Err(Error::TableFull);
         }
         let first = Buddy::words(count);
         Ok(Self {
             buddy: Buddy::new(0, count),
             classes: core::array::from_fn(|class| Class::new(first + class * BitSet::words(count), count)),
+            caches: [Cache::EMPTY; CACHED_SIZES],
+            caching: true,
             loose: Loose::new(),
             devices: Devices::new(devices),
             groups,
+            backs,
             words,
             kernel,
             calls: Calls::default(),
@@ -202,6 +224,7 @@ impl<'m, K: UntypedKernel> Phys<'m, K> {
             self.add_groups(&block)?;
         }
         self.total_bytes += block.bytes();
+        self.set_cache_limits();
         Ok(())
     }
 
@@ -210,7 +233,7 @@ impl<'m, K: UntypedKernel> Phys<'m, K> {
         let len = self.groups.len() as u64;
         let first = (block.paddr >> GROUP_BITS).min(len);
         let end = (((block.end() - 1) >> GROUP_BITS) + 1).min(len);
-        self.groups[first as usize..end as usize].iter().any(|group| group.kind != Kind::Absent)
+        self.groups[first as usize..end as usize].iter().any(|group| group.kind() != Kind::Absent)
             || self.loose.overlaps(block)
     }
 
@@ -221,7 +244,7 @@ impl<'m, K: UntypedKernel> Phys<'m, K> {
             return Err(Error::OutOfRange);
         }
         for group in &mut self.groups[first as usize..end as usize] {
-            *group = Group { kind: Kind::Idle, root: order as u8, ..Group::ABSENT };
+            *group = Group::idle(order as u8);
         }
         let index = (first >> order) as u32;
         self.tree().plant(order, index, block.slot);
@@ -234,8 +257,24 @@ impl<'m, K: UntypedKernel> Phys<'m, K> {
         &mut self.kernel
     }
 
+    /// Turns the caches of blocks just freed on, as they are at the start, or off.
+    pub fn set_caching(&mut self, on: bool) {
+        self.trim();
+        self.caching = on;
+        self.set_cache_limits();
+    }
+
+    /// No size may hold back more than a [`CACHE_SHARE`]th of the memory.
+    fn set_cache_limits(&mut self) {
+        self.trim();
+        for (size_bits, cache) in (PAGE_BITS..).zip(&mut self.caches) {
+            let share = (self.total_bytes / CACHE_SHARE >> size_bits) as usize;
+            cache.set_limit(if self.caching { share.min(CACHE_DEPTH) } else { 0 });
+        }
+    }
+
     fn tree(&mut self) -> CapTree<'_, K> {
-        CapTree { groups: self.groups, kernel: &mut self.kernel, calls: &mut self.calls }
+        CapTree { groups: self.groups, backs: self.backs, kernel: &mut self.kernel, calls: &mut self.calls }
     }
 
     /// Numbers for reports and tests.
@@ -247,9 +286,13 @@ impl<'m, K: UntypedKernel> Phys<'m, K> {
         let mut cached = 0;
         for (class, state) in self.classes.iter().enumerate() {
             free_blocks[class + usize::from(PAGE_BITS)] += state.free_blocks();
-            if state.spare(self.groups, class as u8) {
+            if state.spare(self.backs, class as u8) {
                 cached += 1 << GROUP_BITS;
             }
+        }
+        for (size_bits, cache) in self.caches.iter().enumerate() {
+            free_blocks[size_bits + usize::from(PAGE_BITS)] += cache.count();
+            cached += u64::from(cache.count()) << size_bits << PAGE_BITS;
         }
         for order in 0..ORDERS {
             free_blocks[order + usize::from(GROUP_BITS)] += self.buddy.count(order);

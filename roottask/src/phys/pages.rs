@@ -5,7 +5,8 @@
 //! kept so that a single page going back and forth costs nothing. Capabilities are not touched here but for the cut.
 
 use super::bitset::BitSet;
-use super::group::{CLASSES, Group, Kind, NO_GROUP, all_free, blocks_per_group};
+use super::cache::{CACHE_DEPTH, CACHED_SIZES};
+use super::group::{Back, CLASSES, Kind, NO_GROUP, all_free, blocks_per_group};
 use super::kernel::UntypedKernel;
 use super::{Error, Phys};
 
@@ -28,13 +29,13 @@ impl Class {
     }
 
     /// Whether the current group has a free block.
-    pub fn has_current(&self, groups: &[Group]) -> bool {
-        groups.get(self.current as usize).is_some_and(|group| group.free != 0)
+    pub fn has_current(&self, backs: &[Back]) -> bool {
+        backs.get(self.current as usize).is_some_and(|back| back.free != 0)
     }
 
     /// Whether the current group is wholly free.
-    pub fn spare(&self, groups: &[Group], class: u8) -> bool {
-        groups.get(self.current as usize).is_some_and(|group| group.free == all_free(class))
+    pub fn spare(&self, backs: &[Back], class: u8) -> bool {
+        backs.get(self.current as usize).is_some_and(|back| back.free == all_free(class))
     }
 }
 
@@ -43,21 +44,17 @@ impl<K: UntypedKernel> Phys<'_, K> {
     #[inline]
     pub(super) fn take_page(&mut self, class: usize) -> Option<(u32, u32)> {
         let state = &mut self.classes[class];
-        if let Some(record) = self.groups.get_mut(state.current as usize)
-            && record.free != 0
-        {
-            let number = record.free.trailing_zeros();
-            record.free &= record.free - 1;
-            state.free -= 1;
-            return Some((state.current, number));
+        if !state.has_current(self.backs) {
+            let group = state.partial.last(self.words)?;
+            state.partial.remove(self.words, group);
+            state.current = group;
         }
-        let group = state.partial.last(self.words)?;
-        state.partial.remove(self.words, group);
-        state.current = group;
-        let record = &mut self.groups[group as usize];
-        let number = record.free.trailing_zeros();
-        record.free &= record.free - 1;
+        let group = state.current;
         state.free -= 1;
+        let back = &mut self.backs[group as usize];
+        let number = back.free.trailing_zeros();
+        back.free &= back.free - 1;
+        self.groups[group as usize].idle &= !(1 << number);
         Some((group, number))
     }
 
@@ -71,8 +68,9 @@ impl<K: UntypedKernel> Phys<'_, K> {
             return Err(Error::Kernel(error));
         }
         let record = &mut self.groups[group as usize];
-        record.kind = Kind::Pages(class as u8);
-        record.free = all_free(class as u8);
+        record.set_kind(Kind::Pages(class as u8));
+        record.idle = all_free(class as u8);
+        self.backs[group as usize].free = record.idle;
         let state = &mut self.classes[class];
         state.free += u32::from(blocks_per_group(class as u8));
         state.partial.insert(self.words, group);
@@ -81,14 +79,15 @@ impl<K: UntypedKernel> Phys<'_, K> {
 
     /// Takes block `number` out of a group of `class`; false if it is in use.
     pub(super) fn take_page_at(&mut self, class: usize, group: u32, number: u32) -> bool {
-        let record = &mut self.groups[group as usize];
-        if record.free >> number & 1 == 0 {
+        let back = &mut self.backs[group as usize];
+        if back.free >> number & 1 == 0 {
             return false;
         }
-        record.free &= !(1 << number);
+        back.free &= !(1 << number);
+        self.groups[group as usize].idle &= !(1 << number);
         let state = &mut self.classes[class];
         state.free -= 1;
-        if record.free == 0 && group != state.current {
+        if back.free == 0 && group != state.current {
             state.partial.remove(self.words, group);
         }
         true
@@ -97,17 +96,18 @@ impl<K: UntypedKernel> Phys<'_, K> {
     /// Puts back block `number`, which is in use, of a group of `class`.
     #[inline]
     pub(super) fn give_page(&mut self, class: usize, group: u32, number: u32) {
-        let record = &mut self.groups[group as usize];
-        let before = record.free;
-        record.free |= 1 << number;
-        let after = record.free;
+        self.groups[group as usize].idle |= 1 << number;
+        let back = &mut self.backs[group as usize];
+        let before = back.free;
+        back.free |= 1 << number;
+        let after = back.free;
         let state = &mut self.classes[class];
         state.free += 1;
         if group == state.current {
             return;
         }
         if before == 0 {
-            if state.has_current(self.groups) {
+            if state.has_current(self.backs) {
                 state.partial.insert(self.words, group);
             } else {
                 state.current = group;
@@ -120,15 +120,18 @@ impl<K: UntypedKernel> Phys<'_, K> {
 
     fn close_group(&mut self, class: usize, group: u32) {
         self.classes[class].free -= u32::from(blocks_per_group(class as u8));
-        self.groups[group as usize].kind = Kind::Idle;
+        self.groups[group as usize].set_kind(Kind::Idle);
         self.buddy.give(self.words, self.groups, 0, group);
     }
 
-    /// Merges the wholly free groups that are kept for speed. Whether there was any.
+    /// Merges what is kept for speed: cached blocks, and groups that are wholly free. Whether there was any.
     pub fn trim(&mut self) -> bool {
         let mut any = false;
+        for class in 0..CACHED_SIZES {
+            any |= self.flush(class, CACHE_DEPTH);
+        }
         for class in 0..CLASSES {
-            if self.classes[class].spare(self.groups, class as u8) {
+            if self.classes[class].spare(self.backs, class as u8) {
                 let group = core::mem::replace(&mut self.classes[class].current, NO_GROUP);
                 self.close_group(class, group);
                 any = true;

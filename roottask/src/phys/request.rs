@@ -1,10 +1,11 @@
 //! Allocation and release: the choice between page classes, groups, loose pieces and device memory.
 
 use super::buddy::ORDERS;
-use super::group::{CLASSES, GROUP_BITS, Kind, PAGE_BITS};
-use super::kernel::UntypedKernel;
+use super::cache::{Entry, FLUSH_BATCH};
+use super::group::{CLASSES, GROUP_BITS, Group, Kind, PAGE_BITS};
+use super::kernel::{Slot, UntypedKernel};
 use super::loose::LOOSE_MIN_BITS;
-use super::{Block, Error, Phys};
+use super::{Block, Error, Phys, number};
 
 /// Where a request goes by its size.
 enum Size {
@@ -24,6 +25,31 @@ fn size(size_bits: u8) -> Result<Size, Error> {
     }
 }
 
+/// Whether a block of 2^`size_bits` bytes, which is a size that blocks have, may begin at `paddr`.
+#[inline(always)]
+fn is_aligned(paddr: u64, size_bits: u8) -> bool {
+    paddr & ((1 << size_bits) - 1) == 0
+}
+
+/// A block in whole words. A [`Block`] that is returned through memory would be read there in other widths than it was
+/// written, for which the processor waits until all that is older is done; this way the quick path stays in registers.
+struct Words {
+    paddr: u64,
+    slot: u64,
+    size_bits: u64,
+}
+
+impl Words {
+    fn new(block: Block) -> Self {
+        Words { paddr: block.paddr, slot: block.slot.into(), size_bits: block.size_bits.into() }
+    }
+
+    #[inline(always)]
+    fn block(self) -> Block {
+        Block { paddr: self.paddr, slot: self.slot as Slot, size_bits: self.size_bits as u8 }
+    }
+}
+
 impl<K: UntypedKernel> Phys<'_, K> {
     /// A free block of 2^`size_bits` bytes of RAM. 12 and up; below that only what the boot list had in such sizes.
     ///
@@ -34,38 +60,66 @@ impl<K: UntypedKernel> Phys<'_, K> {
     #[inline]
     pub fn alloc(&mut self, size_bits: u8) -> Result<Block, Error> {
         let class = usize::from(size_bits.wrapping_sub(PAGE_BITS));
+        if let Some(block) = self.take_cached(class) {
+            return Ok(block);
+        }
+        self.alloc_slow(size_bits).map(Words::block)
+    }
+
+    #[inline(never)]
+    fn alloc_slow(&mut self, size_bits: u8) -> Result<Words, Error> {
+        self.alloc_uncached(size_bits).map(Words::new)
+    }
+
+    fn alloc_uncached(&mut self, size_bits: u8) -> Result<Block, Error> {
+        let class = usize::from(size_bits.wrapping_sub(PAGE_BITS));
         if class < CLASSES
             && let Some((group, number)) = self.take_page(class)
         {
             return Ok(self.page(class, group, number));
         }
-        self.alloc_slow(size_bits)
+        match self.alloc_exact(size_bits) {
+            Err(Error::OutOfMemory) if self.trim() => match self.alloc_exact(size_bits) {
+                Err(Error::OutOfMemory) => self.alloc_larger(size_bits),
+                result => result,
+            },
+            Err(Error::OutOfMemory) => self.alloc_larger(size_bits),
+            result => result,
+        }
     }
 
-    fn alloc_slow(&mut self, size_bits: u8) -> Result<Block, Error> {
+    /// A block of exactly the size, without giving up what is cached.
+    fn alloc_exact(&mut self, size_bits: u8) -> Result<Block, Error> {
         match size(size_bits)? {
             Size::Loose => self.alloc_loose(size_bits, u64::MAX),
             Size::Class(class) => {
                 if let Ok(piece) = self.alloc_loose(size_bits, u64::MAX) {
                     return Ok(piece);
                 }
-                if let Some(group) = self.take_groups(0) {
+                if let Some(group) = self.buddy.take(self.words, 0) {
                     self.open_group(class, group)?;
                 }
-                for class in class..CLASSES {
-                    if let Some((group, number)) = self.take_page(class) {
-                        return Ok(self.page(class, group, number));
-                    }
-                }
-                (size_bits..GROUP_BITS)
-                    .find_map(|bits| self.alloc_loose(bits, u64::MAX).ok())
-                    .ok_or(Error::OutOfMemory)
+                let (group, number) = self.take_page(class).ok_or(Error::OutOfMemory)?;
+                Ok(self.page(class, group, number))
             }
             Size::Order(order) => {
-                let index = self.take_groups(order).ok_or(Error::OutOfMemory)?;
+                let index = self.buddy.take(self.words, order).ok_or(Error::OutOfMemory)?;
                 self.hand_out(order, index)
             }
         }
+    }
+
+    /// A block of less than a group out of a group that is cut into larger ones, or a larger loose piece.
+    fn alloc_larger(&mut self, size_bits: u8) -> Result<Block, Error> {
+        let Size::Class(class) = size(size_bits)? else { return Err(Error::OutOfMemory) };
+        for class in class + 1..CLASSES {
+            if let Some((group, number)) = self.take_page(class) {
+                return Ok(self.page(class, group, number));
+            }
+        }
+        (size_bits + 1..GROUP_BITS)
+            .find_map(|bits| self.alloc_loose(bits, u64::MAX).ok())
+            .ok_or(Error::OutOfMemory)
     }
 
     /// As [`alloc`](Self::alloc), for a block that ends at or below the physical address `limit`; of exactly the size.
@@ -73,6 +127,13 @@ impl<K: UntypedKernel> Phys<'_, K> {
     /// # Errors
     /// As [`alloc`](Self::alloc).
     pub fn alloc_below(&mut self, limit: u64, size_bits: u8) -> Result<Block, Error> {
+        match self.try_below(limit, size_bits) {
+            Err(Error::OutOfMemory) if self.trim() => self.try_below(limit, size_bits),
+            result => result,
+        }
+    }
+
+    fn try_below(&mut self, limit: u64, size_bits: u8) -> Result<Block, Error> {
         let end = limit >> GROUP_BITS;
         match size(size_bits)? {
             Size::Loose => self.alloc_loose(size_bits, limit),
@@ -80,22 +141,22 @@ impl<K: UntypedKernel> Phys<'_, K> {
                 let state = &self.classes[class];
                 let group = match state.partial.first(self.words) {
                     Some(group) if u64::from(group) < end => group,
-                    _ if u64::from(state.current) < end && state.has_current(self.groups) => state.current,
+                    _ if u64::from(state.current) < end && state.has_current(self.backs) => state.current,
                     _ => {
                         if let Ok(piece) = self.alloc_loose(size_bits, limit) {
                             return Ok(piece);
                         }
-                        let group = self.take_below(0, end).ok_or(Error::OutOfMemory)?;
+                        let group = self.buddy.take_below(self.words, 0, end).ok_or(Error::OutOfMemory)?;
                         self.open_group(class, group)?;
                         group
                     }
                 };
-                let number = self.groups[group as usize].free.trailing_zeros();
+                let number = self.backs[group as usize].free.trailing_zeros();
                 self.take_page_at(class, group, number);
                 Ok(self.page(class, group, number))
             }
             Size::Order(order) => {
-                let index = self.take_below(order, end).ok_or(Error::OutOfMemory)?;
+                let index = self.buddy.take_below(self.words, order, end).ok_or(Error::OutOfMemory)?;
                 self.hand_out(order, index)
             }
         }
@@ -108,6 +169,13 @@ impl<K: UntypedKernel> Phys<'_, K> {
     /// it is in use, or (below 256 KiB) its surroundings are cut into blocks of another size. [`Error::TableFull`],
     /// [`Error::Kernel`].
     pub fn alloc_at(&mut self, paddr: u64, size_bits: u8) -> Result<Block, Error> {
+        match self.try_at(paddr, size_bits) {
+            Err(Error::Busy) if self.trim() => self.try_at(paddr, size_bits),
+            result => result,
+        }
+    }
+
+    fn try_at(&mut self, paddr: u64, size_bits: u8) -> Result<Block, Error> {
         let wanted = Block { paddr, slot: 0, size_bits };
         if !wanted.is_valid() {
             return Err(Error::BadBlock);
@@ -118,21 +186,22 @@ impl<K: UntypedKernel> Phys<'_, K> {
             return Ok(block);
         }
         let first = paddr >> GROUP_BITS;
-        let Some(record) = self.groups.get(first as usize).filter(|group| group.kind != Kind::Absent) else {
+        let Some(record) = self.groups.get(first as usize).filter(|group| group.kind() != Kind::Absent)
+        else {
             return self.take_loose_at(&wanted);
         };
-        let (kind, root) = (record.kind, usize::from(record.root));
+        let (kind, root) = (record.kind(), usize::from(record.root));
         let group = first as u32;
         match size(size_bits)? {
             Size::Loose => Err(Error::BadBlock),
             Size::Class(class) => {
                 if kind != Kind::Pages(class as u8) {
-                    if !self.take_groups_at(0, group, root) {
+                    if !self.buddy.take_at(self.words, 0, group, root) {
                         return Err(Error::Busy);
                     }
                     self.open_group(class, group)?;
                 }
-                let number = ((paddr >> size_bits) & (63 >> class)) as u32;
+                let number = wanted.number();
                 if !self.take_page_at(class, group, number) {
                     return Err(Error::Busy);
                 }
@@ -141,7 +210,7 @@ impl<K: UntypedKernel> Phys<'_, K> {
             Size::Order(order) if order > root => Err(Error::OutOfRange),
             Size::Order(order) => {
                 let index = group >> order;
-                if !self.take_groups_at(order, index, root) {
+                if !self.buddy.take_at(self.words, order, index, root) {
                     return Err(Error::Busy);
                 }
                 self.hand_out(order, index)
@@ -163,58 +232,103 @@ impl<K: UntypedKernel> Phys<'_, K> {
     ///
     /// # Errors
     /// [`Error::NotAllocated`].
-    #[inline]
     pub fn free_empty(&mut self, block: Block) -> Result<(), Error> {
         self.check_used(&block)?;
-        let group = (block.paddr >> GROUP_BITS) as u32;
-        match self.groups.get(group as usize).map_or(Kind::Absent, |record| record.kind) {
-            Kind::Pages(class) => {
-                let number = (block.paddr >> block.size_bits) as u32 & (63 >> class);
-                self.give_page(usize::from(class), group, number);
-            }
-            Kind::Block(order) => {
-                self.groups[group as usize].kind = Kind::Idle;
-                let order = usize::from(order);
-                self.buddy.give(self.words, self.groups, order, group >> order);
-            }
-            Kind::Absent | Kind::Idle if self.devices.overlaps(&block) => {
-                self.devices.free(&mut self.kernel, &mut self.calls, &block)?;
-            }
-            Kind::Absent | Kind::Idle => self.loose.give(&block),
+        self.free_empty_at(block.paddr, block.size_bits)
+    }
+
+    /// As [`free_empty`](Self::free_empty), for a caller that only knows where the block is and how large.
+    ///
+    /// # Errors
+    /// [`Error::NotAllocated`].
+    #[inline]
+    pub fn free_empty_at(&mut self, paddr: u64, size_bits: u8) -> Result<(), Error> {
+        let class = usize::from(size_bits.wrapping_sub(PAGE_BITS));
+        let (page, number) = ((paddr >> PAGE_BITS) as u32, number(paddr, size_bits));
+        let record = match self.groups.get_mut((paddr >> GROUP_BITS) as usize) {
+            Some(record) if record.has_in_use(size_bits, number) && is_aligned(paddr, size_bits) => record,
+            _ => return self.free_apart(paddr, size_bits),
+        };
+        let entry = Entry { page, slot: record.first + number };
+        let Some(cache) = self.caches.get_mut(class).filter(|cache| !cache.is_off()) else {
+            self.merge(&entry.block(size_bits));
+            return Ok(());
+        };
+        record.idle |= 1 << number;
+        if !cache.push(entry) {
+            self.flush(class, FLUSH_BATCH);
+            self.caches[class].push(entry);
         }
         Ok(())
     }
 
-    /// Whether `block` is handed out, exactly so.
-    #[inline]
+    /// Takes back a loose piece or device memory.
+    #[cold]
+    fn free_apart(&mut self, paddr: u64, size_bits: u8) -> Result<(), Error> {
+        let block = self.find_apart(paddr, size_bits).ok_or(Error::NotAllocated)?;
+        self.merge(&block);
+        Ok(())
+    }
+
+    /// The loose piece or the device memory that is handed out there.
+    fn find_apart(&self, paddr: u64, size_bits: u8) -> Option<Block> {
+        let place = Block { paddr, slot: 0, size_bits };
+        let record = self.groups.get((paddr >> GROUP_BITS) as usize);
+        if !place.is_valid() || record.is_some_and(|record| record.kind() != Kind::Absent) {
+            return None;
+        }
+        self.devices.find_used(&place).or_else(|| self.loose.find_used(paddr, size_bits))
+    }
+
+    /// The capability of a block that is handed out; an error if it is not, exactly so.
     fn check_used(&self, block: &Block) -> Result<(), Error> {
-        let bits = block.size_bits;
-        let group = block.paddr >> GROUP_BITS;
-        let used = match self.groups.get(group as usize).map(|record| (record.kind, record)) {
-            Some((Kind::Pages(class), record)) => {
-                let number = (block.paddr >> (PAGE_BITS + class)) as u32 & (63 >> class);
-                bits == PAGE_BITS + class
-                    && block.paddr.is_multiple_of(1 << bits)
-                    && block.slot == record.kids + number
-                    && record.free >> number & 1 == 0
+        let (number, size_bits) = (block.number(), block.size_bits);
+        let slot = match self.groups.get((block.paddr >> GROUP_BITS) as usize) {
+            Some(record) if record.has_in_use(size_bits, number) && is_aligned(block.paddr, size_bits) => {
+                Some(record.first + number)
             }
-            Some((Kind::Block(order), _)) => {
-                bits == GROUP_BITS + order
-                    && block.paddr.is_multiple_of(1 << bits)
-                    && block.slot == self.slot_of(order, group)
-            }
-            _ if !block.is_valid() => false,
-            _ => self.loose_or_device_used(block),
+            _ => self.find_apart(block.paddr, size_bits).map(|block| block.slot),
         };
-        if used { Ok(()) } else { Err(Error::NotAllocated) }
+        if slot == Some(block.slot) { Ok(()) } else { Err(Error::NotAllocated) }
     }
 
-    fn slot_of(&self, order: u8, group: u64) -> super::Slot {
-        super::captree::slot(self.groups, usize::from(order), (group >> order) as u32)
+    /// Makes a block that was in use free memory.
+    fn merge(&mut self, block: &Block) {
+        let group = (block.paddr >> GROUP_BITS) as u32;
+        match self.groups.get(group as usize).map_or(Kind::Absent, Group::kind) {
+            Kind::Pages(class) => self.give_page(usize::from(class), group, block.number()),
+            Kind::Block(order) => {
+                self.groups[group as usize].set_kind(Kind::Idle);
+                let order = usize::from(order);
+                self.buddy.give(self.words, self.groups, order, group >> order);
+            }
+            Kind::Absent | Kind::Idle if self.devices.overlaps(block) => {
+                // That it is in use was checked.
+                let _ = self.devices.free(&mut self.kernel, &mut self.calls, block);
+            }
+            Kind::Absent | Kind::Idle => self.loose.give(block),
+        }
     }
 
-    fn loose_or_device_used(&self, block: &Block) -> bool {
-        self.devices.find_used(block).is_ok() || block.size_bits < GROUP_BITS && self.loose.is_used(block)
+    /// The block of this class that was freed last.
+    #[inline(always)]
+    fn take_cached(&mut self, class: usize) -> Option<Block> {
+        let entry = self.caches.get_mut(class)?.pop()?;
+        self.allocations += 1;
+        let block = entry.block(PAGE_BITS + class as u8);
+        self.groups[(block.paddr >> GROUP_BITS) as usize].idle &= !(1 << block.number());
+        Some(block)
+    }
+
+    /// Merges the oldest blocks of a cache, up to `count`. Whether there was any.
+    #[inline(never)]
+    pub(super) fn flush(&mut self, class: usize, count: usize) -> bool {
+        let before = self.caches[class].count();
+        for _ in 0..count {
+            let Some(entry) = self.caches[class].pop_oldest() else { break };
+            self.merge(&entry.block(PAGE_BITS + class as u8));
+        }
+        before != 0
     }
 
     #[inline]
@@ -222,7 +336,7 @@ impl<K: UntypedKernel> Phys<'_, K> {
         self.allocations += 1;
         let size_bits = PAGE_BITS + class as u8;
         let paddr = (u64::from(group) << GROUP_BITS) + (u64::from(number) << size_bits);
-        Block { paddr, slot: self.groups[group as usize].kids + number, size_bits }
+        Block { paddr, slot: self.groups[group as usize].first + number, size_bits }
     }
 
     fn alloc_loose(&mut self, size_bits: u8, limit: u64) -> Result<Block, Error> {
@@ -243,33 +357,15 @@ impl<K: UntypedKernel> Phys<'_, K> {
         Ok(piece)
     }
 
-    /// Takes groups from the buddy system, giving it the spare groups of the page classes if it has none.
-    #[inline]
-    fn take_groups(&mut self, order: usize) -> Option<u32> {
-        if let Some(index) = self.buddy.take(self.words, order) {
-            return Some(index);
-        }
-        if self.trim() { self.buddy.take(self.words, order) } else { None }
-    }
-
-    fn take_below(&mut self, order: usize, end: u64) -> Option<u32> {
-        if let Some(index) = self.buddy.take_below(self.words, order, end) {
-            return Some(index);
-        }
-        if self.trim() { self.buddy.take_below(self.words, order, end) } else { None }
-    }
-
-    fn take_groups_at(&mut self, order: usize, index: u32, root: usize) -> bool {
-        self.buddy.take_at(self.words, order, index, root)
-            || self.trim() && self.buddy.take_at(self.words, order, index, root)
-    }
-
     /// Gives the capability to a block taken from the buddy system, or gives the block back.
     #[inline]
     fn hand_out(&mut self, order: usize, index: u32) -> Result<Block, Error> {
         match self.tree().claim(order, index) {
             Ok(slot) => {
-                self.groups[(index as usize) << order].kind = Kind::Block(order as u8);
+                let record = &mut self.groups[(index as usize) << order];
+                record.set_kind(Kind::Block(order as u8));
+                record.idle = 0;
+                record.first = slot;
                 self.allocations += 1;
                 let size_bits = GROUP_BITS + order as u8;
                 Ok(Block { paddr: u64::from(index) << size_bits, slot, size_bits })

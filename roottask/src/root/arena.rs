@@ -4,7 +4,7 @@ use core::sync::atomic::{AtomicBool, Ordering};
 
 use super::pieces;
 use roottask::phys::device::DeviceNode;
-use roottask::phys::group::Group;
+use roottask::phys::group::{Back, Group};
 use roottask::phys::{self, Metadata};
 use roottask::virt::{Node, NodePool, SLAB_NODES, Slab};
 
@@ -44,13 +44,14 @@ impl<T> Once<T> {
 /// The tables of the physical allocator.
 pub fn metadata() -> Metadata<'static> {
     static GROUP_TABLE: Once<[Group; GROUPS]> = Once::new([Group::ABSENT; GROUPS]);
+    static BACK_TABLE: Once<[Back; GROUPS]> = Once::new([Back::EMPTY; GROUPS]);
     static WORD_TABLE: Once<[u64; WORDS]> = Once::new([0; WORDS]);
     static DEVICE_TABLE: Once<[DeviceNode; DEVICE_NODES]> = Once::new([DeviceNode::EMPTY; DEVICE_NODES]);
-    let tables = (GROUP_TABLE.take(), WORD_TABLE.take(), DEVICE_TABLE.take());
-    let (Some(groups), Some(words), Some(devices)) = tables else {
+    let tables = (GROUP_TABLE.take(), BACK_TABLE.take(), WORD_TABLE.take(), DEVICE_TABLE.take());
+    let (Some(groups), Some(backs), Some(words), Some(devices)) = tables else {
         unreachable!("there is one physical allocator")
     };
-    Metadata { groups, words, devices }
+    Metadata { groups, backs, words, devices }
 }
 
 /// The table of pieces.

@@ -236,7 +236,12 @@ fn a_failing_kernel_call_changes_nothing() {
 fn metadata_is_small_and_must_be_large_enough() {
     let eight_gib = 8 << 30;
     assert!(metadata_bytes(eight_gib) * 5000 < eight_gib as usize, "more than 0.02 %");
-    let short = Metadata { groups: &mut [Group::ABSENT; 4], words: &mut [0; 3], devices: &mut [] };
+    let short = Metadata {
+        groups: &mut [Group::ABSENT; 4],
+        backs: &mut [Back::EMPTY; 4],
+        words: &mut [0; 3],
+        devices: &mut [],
+    };
     assert!(matches!(Phys::new(short, SimKernel::default()), Err(Error::TableFull)));
 }
 

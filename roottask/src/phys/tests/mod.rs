@@ -14,6 +14,7 @@ pub fn empty(ram_end: u64) -> TestPhys {
     let count = group_records(ram_end);
     let metadata = Metadata {
         groups: vec![Group::ABSENT; count].leak(),
+        backs: vec![Back::EMPTY; count].leak(),
         words: vec![0; bitmap_words(count)].leak(),
         devices: vec![DeviceNode::EMPTY; 512].leak(),
     };
@@ -48,21 +49,34 @@ pub fn check(phys: &TestPhys) {
                     "buddies not merged"
                 );
                 for group in &phys.groups[first..first + (1 << order)] {
-                    assert_eq!(group.kind, Kind::Idle);
+                    assert_eq!(group.kind(), Kind::Idle);
                 }
             }
         }
     }
     let mut free_pages = 0u64;
-    for (number, group) in phys.groups.iter().enumerate() {
-        let Kind::Pages(class) = group.kind else { continue };
+    for (number, (group, back)) in phys.groups.iter().zip(phys.backs.iter()).enumerate() {
+        let Kind::Pages(class) = group.kind() else { continue };
         let state = &phys.classes[usize::from(class)];
         let current = state.current == number as u32;
         assert_eq!(group.split, class + 1);
-        assert_eq!(state.partial.contains(phys.words, number as u32), group.free != 0 && !current);
-        assert!(current || group.free != group::all_free(class), "free group was not merged");
-        free_pages += u64::from(group.free.count_ones()) << (PAGE_BITS + class);
+        assert_eq!(back.free & !group.idle, 0, "free, but handed out");
+        assert_eq!(state.partial.contains(phys.words, number as u32), back.free != 0 && !current);
+        assert!(current || back.free != group::all_free(class), "free group was not merged");
+        free_pages += u64::from(group.idle.count_ones()) << (PAGE_BITS + class);
+    }
+    let mut cached_blocks = 0;
+    for (class, cache) in (0..).zip(&phys.caches) {
+        let mut cache = *cache;
+        while let Some(entry) = cache.pop() {
+            let block = entry.block(PAGE_BITS + class);
+            let group = phys.groups[(block.paddr >> GROUP_BITS) as usize];
+            assert!(!group.has_in_use(block.size_bits, block.number()));
+            if block.size_bits >= GROUP_BITS {
+                cached_blocks += block.bytes();
+            }
+        }
     }
     let loose: u64 = (LOOSE_MIN_BITS..GROUP_BITS).map(|bits| u64::from(phys.loose.count(bits)) << bits).sum();
-    assert_eq!(stats.free, (free_groups << GROUP_BITS) + free_pages + loose);
+    assert_eq!(stats.free, (free_groups << GROUP_BITS) + free_pages + cached_blocks + loose);
 }

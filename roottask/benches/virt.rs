@@ -1,0 +1,2 @@
+//! Address ranges.
+fn main() {}
