@@ -1,39 +1,40 @@
 //! Virtual addresses: which ranges of an address space are free, and which range holds an address.
 //!
-//! An address space is cut into chunks without gaps, free or used, in a list by address. The free ones are also the
-//! nodes of an AVL tree that knows the largest free chunk of each subtree, so the lowest sufficient one is found in
-//! one descent. Used chunks stay out of the tree but for a milestone here and there, from which the others are a
-//! bounded walk away: so the range that holds an address is found in O(log n), and requests pay little for that.
+//! An address space is cut into chunks without gaps, free or used, in a list by address. Three things lead into it:
 //!
-//! Aligned requests ask for length + alignment first, which needs no backtracking; only if there is no such chunk,
-//! a bounded number of chunks is tried exactly. Ranges just freed are kept whole for a while in a few places
-//! ([`recent`]) and go out again at once to a request of their length: stacks and buffers come back in one size.
+//! * the **handle** of a range is its chunk, so that freeing a whole range needs no search;
+//! * **bins** ([`bins`]) lead to a free chunk of a length in a few steps, whatever the address space holds;
+//! * an **AVL tree** ([`tree`]) of sections, runs of up to a dozen chunks ([`sections`]), leads to the chunk that holds
+//!   an address: lookup, fixed addresses, and what is freed by its address. As a section stays while chunks in it come
+//!   and go, most requests do not touch the tree.
+//!
+//! Ranges just freed are kept whole for a while in a few places ([`recent`]) and go out again at once to a request of
+//! their length: stacks and buffers come back in one size.
 //!
 //! Nodes come from a [`NodePool`] that all address spaces share and that grows by slabs. Releasing a whole range
 //! never takes a node, so it cannot fail for want of memory.
 
 #![forbid(unsafe_code)]
 
+mod bins;
 mod chunks;
+mod fit;
 mod nodes;
 mod recent;
+mod sections;
 #[cfg(test)]
 mod tests;
 mod tree;
 
-pub use nodes::{Node, NodeId, NodePool, SLAB_NODES, Slab};
+pub use nodes::{NODES_AT_MOST, Node, NodeId, NodePool, SLAB_NODES, Slab};
 
+use bins::Bins;
 use nodes::{NIL, State};
 use recent::Recent;
 use tree::Tree;
 
 /// The unit of all addresses and lengths.
 pub const PAGE_BYTES: u64 = 4096;
-
-/// Chunks tried exactly for an aligned request when no chunk holds it at any alignment.
-const EXACT_TRIES: usize = 64;
-/// Chunks tried exactly before that, which packs better.
-const FIRST_TRIES: usize = 2;
 
 /// A range handed out.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -82,7 +83,7 @@ pub struct Stats {
     pub free: u64,
     /// Bytes of ranges just freed and kept whole.
     pub recent: u64,
-    /// Bytes of the largest free chunk.
+    /// Bytes of the longest free chunk.
     pub largest: u64,
     /// Ranges in use.
     pub ranges: u32,
@@ -96,6 +97,7 @@ pub struct Stats {
 #[derive(Debug)]
 pub struct AddressSpace {
     tree: Tree,
+    bins: Bins,
     /// The chunk with the lowest address.
     first: NodeId,
     recent: Recent,
@@ -116,18 +118,24 @@ impl AddressSpace {
         if start >= end || !start.is_multiple_of(PAGE_BYTES) || !end.is_multiple_of(PAGE_BYTES) {
             return Err(Error::BadRange);
         }
-        if pool.available() == 0 {
+        if pool.available() < 2 {
             return Err(Error::OutOfNodes);
         }
         let number = pool.next_space;
         pool.next_space = number.wrapping_add(1);
         let len = end - start;
-        let first = pool.take(Node { start, len, space: number, state: State::Free, ..Node::UNUSED });
-        let (tree, recent) = (Tree::new(first), Recent::new());
-        Ok(Self { tree, first, recent, number, total: len, free_bytes: len, ranges: 0, nodes: 1 })
+        let state = State::Free;
+        let first = pool.take(Node { start, len, space: number, state, ..Node::UNUSED });
+        let state = State::Section;
+        let section = pool.take(Node { start, next: first, count: 1, space: number, state, ..Node::UNUSED });
+        pool.at_mut(first).section = section;
+        let mut bins = Bins::new();
+        bins.insert(pool, first);
+        let (tree, recent) = (Tree::new(section), Recent::new());
+        Ok(Self { tree, bins, first, recent, number, total: len, free_bytes: len, ranges: 0, nodes: 2 })
     }
 
-    /// A range of `len` bytes at a multiple of `align`: the lowest chunk that fits.
+    /// A range of `len` bytes at a multiple of `align`.
     ///
     /// # Errors
     /// [`Error::BadRange`], [`Error::OutOfSpace`], [`Error::OutOfNodes`].
@@ -160,7 +168,7 @@ impl AddressSpace {
             self.ranges += 1;
             return Ok(range(id, node));
         }
-        if pool.available() < 2 {
+        if pool.available() < NODES_AT_MOST {
             return Err(Error::OutOfNodes);
         }
         let found = match self.find_fit(pool, len, align) {
@@ -174,39 +182,17 @@ impl AddressSpace {
         Ok(range(id, node))
     }
 
-    /// A free chunk, and the address in it.
-    #[inline]
-    fn find_fit(&self, pool: &NodePool, len: u64, align: u64) -> Option<(NodeId, u64)> {
-        let mut candidate = self.tree.first_fit(pool, len)?;
-        if align == PAGE_BYTES {
-            return Some((candidate, pool.at(candidate).start));
-        }
-        for attempt in 0..EXACT_TRIES {
-            if let Some(addr) = aligned_in(pool.at(candidate), len, align) {
-                return Some((candidate, addr));
-            }
-            if attempt + 1 == FIRST_TRIES
-                && let Some(padded) = len.checked_add(align - PAGE_BYTES)
-                && let Some(chunk) = self.tree.first_fit(pool, padded)
-            {
-                return Some((chunk, (pool.at(chunk).start + (align - 1)) & !(align - 1)));
-            }
-            candidate = self.tree.next_fit(pool, candidate, len)?;
-        }
-        None
-    }
-
     /// The range of exactly these addresses.
     ///
     /// # Errors
     /// [`Error::BadRange`], [`Error::Busy`], [`Error::OutOfNodes`].
     pub fn reserve(&mut self, pool: &mut NodePool, addr: u64, len: u64) -> Result<Range, Error> {
         let end = checked_end(addr, len)?;
-        if pool.available() < 2 {
+        if pool.available() < NODES_AT_MOST {
             return Err(Error::OutOfNodes);
         }
         let fits = |space: &Self, pool: &NodePool| {
-            let chunk = space.tree.floor(pool, addr)?;
+            let chunk = space.chunk_of(pool, addr)?;
             let node = pool.at(chunk);
             (node.state == State::Free && end <= node.end()).then_some(chunk)
         };
@@ -229,18 +215,6 @@ impl AddressSpace {
         let range = range(id, node);
         let usable = addr >= range.start && addr - range.start < range.len;
         Some(if usable { Found::Range(range) } else { Found::Guard(range) })
-    }
-
-    /// The last chunk that starts at or below `addr`.
-    fn chunk_of(&self, pool: &NodePool, addr: u64) -> Option<NodeId> {
-        let mut id = self.tree.floor(pool, addr)?;
-        loop {
-            let next = pool.at(id).next;
-            if next == NIL || pool.at(next).start > addr {
-                return Some(id);
-            }
-            id = next;
-        }
     }
 
     /// Frees a whole range, without a search.
@@ -274,7 +248,7 @@ impl AddressSpace {
             return Err(Error::NotAllocated);
         }
         let (cut_before, cut_after) = (addr > found.start, end < found_end);
-        if pool.available() < u32::from(cut_before) + u32::from(cut_after) {
+        if pool.available() < 2 * (u32::from(cut_before) + u32::from(cut_after)) {
             return Err(Error::OutOfNodes);
         }
         let mut id = found.id;
@@ -318,8 +292,14 @@ impl AddressSpace {
     /// Gives all nodes back to the pool: the end of the address space and of its ranges.
     pub fn destroy(self, pool: &mut NodePool) {
         let mut id = self.first;
+        let mut section = NIL;
         while id != NIL {
-            let next = pool.at(id).next;
+            let node = pool.at(id);
+            let (next, new) = (node.next, node.section);
+            if new != section {
+                pool.give(new);
+                section = new;
+            }
             pool.give(id);
             id = next;
         }
@@ -327,15 +307,14 @@ impl AddressSpace {
 
     /// Numbers for reports and tests.
     pub fn stats(&self, pool: &NodePool) -> Stats {
-        let root = pool.at(self.tree.root);
         Stats {
             total: self.total,
             free: self.free_bytes + self.recent.bytes(),
             recent: self.recent.bytes(),
-            largest: root.subtree_max(),
+            largest: self.longest(pool),
             ranges: self.ranges,
             nodes: self.nodes,
-            height: root.height(),
+            height: pool.at(self.tree.root).height(),
         }
     }
 }
@@ -357,12 +336,4 @@ fn checked_end(addr: u64, len: u64) -> Result<u64, Error> {
         return Err(Error::BadRange);
     }
     addr.checked_add(len).ok_or(Error::BadRange)
-}
-
-/// The lowest multiple of `align` in the chunk with `len` bytes behind it.
-#[inline]
-fn aligned_in(chunk: &Node, len: u64, align: u64) -> Option<u64> {
-    let addr = chunk.start.checked_add(align - 1)? & !(align - 1);
-    let end = addr.checked_add(len)?;
-    (end <= chunk.end()).then_some(addr)
 }

@@ -9,6 +9,9 @@ pub(super) const NIL: NodeId = NodeId::MAX;
 /// Nodes per slab: 16 KiB.
 pub const SLAB_NODES: usize = 256;
 
+/// Nodes that one operation takes at most: two chunks, and a section for each.
+pub const NODES_AT_MOST: u32 = 4;
+
 /// The unit in which a pool grows.
 pub type Slab = [Node; SLAB_NODES];
 
@@ -21,35 +24,41 @@ pub(super) enum State {
     Free,
     /// Handed out.
     Used,
-    /// Just freed and kept whole for the next request of its size; used as far as the tree knows.
+    /// Just freed and kept whole for the next request of its size; in no bin.
     Recent,
+    /// No chunk, but a section: a node of the tree.
+    Section,
 }
 
-/// One chunk of an address space: a node of its tree and of its list. One cache line.
+/// One chunk of an address space, or one section of its list of chunks. One cache line.
 #[derive(Clone, Copy, Debug)]
 #[repr(align(64))]
 pub struct Node {
+    /// First address of the chunk, or of the section's first chunk.
     pub(super) start: u64,
+    /// Chunk: bytes.
     pub(super) len: u64,
-    /// Largest free chunk below the left and below the right child.
-    pub(super) max: [u64; 2],
-    /// The left and the right child.
-    pub(super) child: [NodeId; 2],
-    pub(super) parent: NodeId,
-    /// Neighbours in address order, whatever their state; without gaps between them.
+    /// Chunk: neighbours in address order, whatever their state; without gaps between them. Section: its first chunk.
     pub(super) prev: NodeId,
     pub(super) next: NodeId,
+    /// Free chunk: neighbours in its bin.
+    pub(super) bin: [NodeId; 2],
+    /// Chunk: its section.
+    pub(super) section: NodeId,
+    /// Section: the left and the right child.
+    pub(super) child: [NodeId; 2],
+    pub(super) parent: NodeId,
     /// Word of the user of a range.
     pub(super) tag: u32,
     /// Number of the address space, so that a range of another one is refused.
     pub(super) space: u16,
-    /// Levels below the left and below the right child.
+    /// Section: levels below the left and below the right child.
     pub(super) depth: [u8; 2],
+    /// Section: chunks.
+    pub(super) count: u8,
     pub(super) state: State,
     /// Bit 0: the first page is a guard; bit 1: the last one is.
     pub(super) guards: u8,
-    /// 0: in the tree. Otherwise at most this many steps back in the list to a chunk that is.
-    pub(super) rank: u8,
 }
 
 const _: () = assert!(size_of::<Node>() == 64);
@@ -59,17 +68,18 @@ impl Node {
     pub const UNUSED: Node = Node {
         start: 0,
         len: 0,
-        max: [0; 2],
-        child: [NIL; 2],
-        parent: NIL,
         prev: NIL,
         next: NIL,
+        bin: [NIL; 2],
+        section: NIL,
+        child: [NIL; 2],
+        parent: NIL,
         tag: 0,
         space: 0,
         depth: [0; 2],
+        count: 0,
         state: State::Unused,
         guards: 0,
-        rank: 0,
     };
 
     pub(super) fn end(&self) -> u64 {
@@ -112,7 +122,7 @@ impl<'m> NodePool<'m> {
         Ok(())
     }
 
-    /// Nodes not in use. Every operation that takes nodes takes at most two.
+    /// Nodes not in use. Every operation takes [`NODES_AT_MOST`] or less.
     pub fn available(&self) -> u32 {
         self.available
     }

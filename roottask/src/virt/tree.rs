@@ -1,13 +1,13 @@
-//! An AVL tree of chunks by address: all free ones, which are found by length, and some used ones as milestones.
+//! An AVL tree of sections by address.
 //!
-//! A node keeps, for each child, the child's height and the largest free chunk below it. So a search touches only the
-//! nodes on its path and repair climbs without looking at siblings, stopping where nothing changes. Nodes are
-//! relinked, never copied: an index stays the name of its chunk.
+//! A section is a short run of chunks that follow each other in the list. The tree knows where each run begins: so
+//! the chunk that holds an address is found by one descent and a bounded walk, while most changes of chunks change
+//! nothing in the tree. A new section comes from cutting one in two and is linked next to it, without a search.
 //!
-//! Of two nodes that are neighbours in tree order, one lacks the child that faces the other. When two free chunks
-//! are joined, that one is unlinked, which never is the hard case with two children.
+//! A node keeps the heights of both children, so repair climbs without looking at siblings and stops where nothing
+//! changes. Nodes are relinked, never copied: an index stays the name of its section.
 
-use super::nodes::{NIL, Node, NodeId, NodePool, State};
+use super::nodes::{NIL, Node, NodeId, NodePool};
 
 /// The root of a tree; the pool is passed to every operation.
 #[derive(Clone, Copy, Debug)]
@@ -21,16 +21,6 @@ const LEFT: usize = 0;
 const RIGHT: usize = 1;
 
 impl Node {
-    /// Length if free, otherwise 0.
-    fn free_len(&self) -> u64 {
-        if self.state == State::Free { self.len } else { 0 }
-    }
-
-    /// Largest free chunk of the subtree.
-    pub(super) fn subtree_max(&self) -> u64 {
-        self.free_len().max(self.max[LEFT]).max(self.max[RIGHT])
-    }
-
     /// Levels of the subtree.
     pub(super) fn height(&self) -> u8 {
         self.depth[LEFT].max(self.depth[RIGHT]) + 1
@@ -43,75 +33,93 @@ impl Tree {
         Tree { root }
     }
 
-    /// Links a node by its address.
-    pub(super) fn insert(&mut self, pool: &mut NodePool, id: NodeId) {
-        let start = pool.at(id).start;
-        let (mut parent, mut side) = (self.root, LEFT);
-        let mut at = self.root;
-        while at != NIL {
-            let node = pool.at(at);
-            parent = at;
-            side = usize::from(node.start < start);
-            at = node.child[side];
+    /// Links a node as the next above `at`.
+    pub(super) fn insert_after(&mut self, pool: &mut NodePool, at: NodeId, new: NodeId) {
+        let (mut parent, mut side) = (at, RIGHT);
+        let mut below = pool.at(at).child[RIGHT];
+        while below != NIL {
+            (parent, side) = (below, LEFT);
+            below = pool.at(below).child[LEFT];
         }
-        pool.at_mut(parent).child[side] = id;
-        let node = pool.at_mut(id);
+        let node = pool.at_mut(new);
         node.child = [NIL; 2];
-        node.max = [0; 2];
         node.depth = [0; 2];
         node.parent = parent;
-        node.rank = 0;
-        self.climb(pool, id);
+        let above = pool.at_mut(parent);
+        above.child[side] = new;
+        above.depth[side] = 1;
+        self.climb(pool, parent);
     }
 
-    /// Unlinks a node with at most one child.
+    /// Unlinks a node.
     pub(super) fn remove(&mut self, pool: &mut NodePool, id: NodeId) {
-        let node = pool.at(id);
-        let side = usize::from(node.child[LEFT] == NIL);
-        let (child, parent, max, depth) = (node.child[side], node.parent, node.max[side], node.depth[side]);
-        debug_assert!(node.child[1 - side] == NIL);
-        if let Some(side) = self.replace(pool, parent, id, child) {
-            let above = pool.at_mut(parent);
-            above.max[side] = max;
-            above.depth[side] = depth;
-            self.climb(pool, parent);
+        let Node { parent, child, depth, .. } = *pool.at(id);
+        if child[LEFT] == NIL || child[RIGHT] == NIL {
+            let side = usize::from(child[LEFT] == NIL);
+            self.replace(pool, parent, id, child[side], depth[side]);
+            return self.climb(pool, parent);
         }
+        // The next node above takes its place.
+        let mut next = child[RIGHT];
+        while pool.at(next).child[LEFT] != NIL {
+            next = pool.at(next).child[LEFT];
+        }
+        let Node { parent: next_parent, child: next_child, depth: next_depth, .. } = *pool.at(next);
+        let mut lowest = next;
+        let mut right = child[RIGHT];
+        if next_parent != id {
+            self.replace(pool, next_parent, next, next_child[RIGHT], next_depth[RIGHT]);
+            lowest = next_parent;
+        } else {
+            right = next_child[RIGHT];
+        }
+        let node = pool.at_mut(next);
+        node.child = [child[LEFT], right];
+        // If the right subtree lost a level, the climb from its lowest changed node says so.
+        node.depth = if next_parent == id { [depth[LEFT], next_depth[RIGHT]] } else { depth };
+        let height = node.height();
+        for below in [child[LEFT], right] {
+            if below != NIL {
+                pool.at_mut(below).parent = next;
+            }
+        }
+        self.replace(pool, parent, id, next, height);
+        self.climb(pool, lowest);
+        self.climb(pool, parent);
     }
 
-    /// Puts `new` (or nothing) where `old` hangs below `parent`; returns the side, None at the root.
-    fn replace(&mut self, pool: &mut NodePool, parent: NodeId, old: NodeId, new: NodeId) -> Option<usize> {
+    /// Puts `new` (or nothing) of height `height` where `old` hangs below `parent`.
+    fn replace(&mut self, pool: &mut NodePool, parent: NodeId, old: NodeId, new: NodeId, height: u8) {
         if new != NIL {
             pool.at_mut(new).parent = parent;
         }
         if parent == NIL {
             self.root = new;
-            return None;
+            return;
         }
         let above = pool.at_mut(parent);
         let side = usize::from(above.child[LEFT] != old);
         above.child[side] = new;
-        Some(side)
+        above.depth[side] = height;
     }
 
-    /// Brings heights, balance and largest chunks up to date from a changed node upwards.
-    #[inline]
-    pub(super) fn climb(&mut self, pool: &mut NodePool, mut id: NodeId) {
-        loop {
+    /// Brings heights and balance up to date from a node upwards, whose own record of its children is right.
+    fn climb(&mut self, pool: &mut NodePool, mut id: NodeId) {
+        while id != NIL {
             let depth = pool.at(id).depth;
             if depth[LEFT].abs_diff(depth[RIGHT]) > 1 {
                 id = self.rebalance(pool, id, usize::from(depth[RIGHT] > depth[LEFT]));
             }
             let node = pool.at(id);
-            let (parent, max, height) = (node.parent, node.subtree_max(), node.height());
+            let (parent, height) = (node.parent, node.height());
             if parent == NIL {
                 return;
             }
             let above = pool.at_mut(parent);
             let side = usize::from(above.child[LEFT] != id);
-            if above.max[side] == max && above.depth[side] == height {
+            if above.depth[side] == height {
                 return;
             }
-            above.max[side] = max;
             above.depth[side] = height;
             id = parent;
         }
@@ -127,24 +135,31 @@ impl Tree {
         self.rotate(pool, id, side)
     }
 
-    /// Brings the child on `side` up; returns it. The cached values of the parent above stay for the caller to set.
+    /// Brings the child on `side` up; returns it. The height that the parent above has noted stays for
+    /// [`climb`](Self::climb) to set.
     fn rotate(&mut self, pool: &mut NodePool, id: NodeId, side: usize) -> NodeId {
         let (parent, top) = (pool.at(id).parent, pool.at(id).child[side]);
         let upper = pool.at(top);
-        let (inner, max, depth) = (upper.child[1 - side], upper.max[1 - side], upper.depth[1 - side]);
-        self.replace(pool, parent, id, top);
+        let (inner, depth) = (upper.child[1 - side], upper.depth[1 - side]);
         let lower = pool.at_mut(id);
         lower.child[side] = inner;
-        lower.max[side] = max;
         lower.depth[side] = depth;
         lower.parent = top;
-        let (max, depth) = (lower.subtree_max(), lower.height());
+        let height = lower.height();
         let upper = pool.at_mut(top);
         upper.child[1 - side] = id;
-        upper.max[1 - side] = max;
-        upper.depth[1 - side] = depth;
+        upper.depth[1 - side] = height;
+        upper.parent = parent;
         if inner != NIL {
             pool.at_mut(inner).parent = id;
+        }
+        match parent {
+            NIL => self.root = top,
+            parent => {
+                let above = pool.at_mut(parent);
+                let side = usize::from(above.child[LEFT] != id);
+                above.child[side] = top;
+            }
         }
         top
     }
@@ -161,46 +176,5 @@ impl Tree {
             at = node.child[usize::from(below)];
         }
         (best != NIL).then_some(best)
-    }
-
-    /// The lowest free chunk of at least `len`.
-    #[inline]
-    pub(super) fn first_fit(&self, pool: &NodePool, len: u64) -> Option<NodeId> {
-        (pool.at(self.root).subtree_max() >= len).then(|| descend(pool, self.root, len))
-    }
-
-    /// The next free chunk above `id` of at least `len`.
-    pub(super) fn next_fit(&self, pool: &NodePool, mut id: NodeId, len: u64) -> Option<NodeId> {
-        let mut node = pool.at(id);
-        if node.max[RIGHT] >= len {
-            return Some(descend(pool, node.child[RIGHT], len));
-        }
-        while node.parent != NIL {
-            let above = pool.at(node.parent);
-            let from_left = above.child[LEFT] == id;
-            (id, node) = (node.parent, above);
-            if from_left && node.free_len() >= len {
-                return Some(id);
-            }
-            if from_left && node.max[RIGHT] >= len {
-                return Some(descend(pool, node.child[RIGHT], len));
-            }
-        }
-        None
-    }
-}
-
-/// The lowest free chunk of at least `len` in a subtree that has one.
-#[inline]
-fn descend(pool: &NodePool, mut id: NodeId, len: u64) -> NodeId {
-    loop {
-        let node = pool.at(id);
-        if node.max[LEFT] >= len {
-            id = node.child[LEFT];
-        } else if node.free_len() >= len {
-            return id;
-        } else {
-            id = node.child[RIGHT];
-        }
     }
 }

@@ -151,5 +151,45 @@ fn without_nodes_requests_fail_and_work_again_with_a_new_slab() {
     }
     space.trim(&mut pool);
     assert_eq!(space.stats(&pool).largest, 1 << 30);
-    assert_eq!(pool.available() as usize, 2 * SLAB_NODES - 1);
+    assert_eq!(pool.available() as usize, 2 * SLAB_NODES - 2);
+}
+
+#[test]
+fn many_ranges_come_and_go_and_the_tree_stays_flat() {
+    const ROUNDS: u64 = if cfg!(miri) { 300 } else { 20_000 };
+    let mut pool = pool(32);
+    let end = 1 << 30;
+    let mut space = AddressSpace::new(&mut pool, 0, end).unwrap();
+    let mut live: Vec<Range> = Vec::new();
+    let mut random = 88_172_645_463_325_252u64;
+    for round in 0..ROUNDS {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        // Grows for one half of the time, shrinks for the other.
+        let grow = random % 8 < if round < ROUNDS / 2 { 6 } else { 2 };
+        if grow && live.len() < 3000 {
+            live.push(space.alloc(&mut pool, (1 + random / 8 % 20) * P, P << (random / 256 % 3)).unwrap());
+        } else if !live.is_empty() {
+            let range = live.swap_remove((random / 8) as usize % live.len());
+            assert_eq!(space.find(&pool, range.start + range.len - 1), Some(Found::Range(range)));
+            match random / 4096 % 2 {
+                0 => space.release(&mut pool, range).unwrap(),
+                _ => space.free(&mut pool, range.start, range.len).unwrap(),
+            }
+        }
+        if round % 1000 == 0 {
+            assert_eq!(check(&space, &pool, 0, end).len(), live.len());
+            let stats = space.stats(&pool);
+            assert!(f64::from(stats.height) <= 1.45 * f64::from(stats.nodes).log2() + 1.0);
+        }
+    }
+    for range in live {
+        space.release(&mut pool, range).unwrap();
+    }
+    space.trim(&mut pool);
+    check(&space, &pool, 0, end);
+    assert_eq!((space.stats(&pool).largest, space.stats(&pool).nodes), (end, 2));
+    space.destroy(&mut pool);
+    assert_eq!(pool.available() as usize, pool.capacity());
 }

@@ -3,8 +3,10 @@
 mod cases;
 mod model;
 
-use super::chunks::MAX_RANK;
+use std::collections::BTreeSet;
+
 use super::nodes::{NIL, NodeId, State};
+use super::sections::SECTION_CHUNKS;
 use super::*;
 
 /// A pool with `slabs` slabs, leaked: the tests end before it matters.
@@ -18,55 +20,73 @@ pub fn pool(slabs: usize) -> NodePool<'static> {
     pool
 }
 
-/// Checks the tree: order, parent links, balance, cached heights and lengths. Appends its nodes in address order.
-fn check_tree(pool: &NodePool, id: NodeId, parent: NodeId, out: &mut Vec<NodeId>) -> (u8, u64) {
+/// Checks the tree: order, parent links, balance, heights. Appends its nodes in address order.
+fn check_tree(pool: &NodePool, id: NodeId, parent: NodeId, out: &mut Vec<NodeId>) -> u8 {
     if id == NIL {
-        return (0, 0);
+        return 0;
     }
     let node = *pool.at(id);
-    assert_eq!(node.parent, parent);
+    assert_eq!((node.parent, node.state), (parent, State::Section));
     let left = check_tree(pool, node.child[0], id, out);
     out.push(id);
     let right = check_tree(pool, node.child[1], id, out);
-    assert_eq!((node.depth, node.max), ([left.0, right.0], [left.1, right.1]));
-    assert!(left.0.abs_diff(right.0) <= 1, "unbalanced");
-    (node.height(), node.subtree_max())
+    assert_eq!(node.depth, [left, right]);
+    assert!(left.abs_diff(right) <= 1, "unbalanced");
+    node.height()
 }
 
-/// Checks that list, tree and counters agree; returns the live ranges.
-pub fn check(space: &AddressSpace, pool: &NodePool, start: u64, end: u64) -> Vec<Range> {
-    let mut nodes = Vec::new();
-    check_tree(pool, space.tree.root, NIL, &mut nodes);
-    let (mut id, mut prev, mut addr, mut was_free) = (space.first, NIL, start, false);
-    let (mut listed, mut live) = (Vec::new(), Vec::new());
-    let (mut free_bytes, mut recent_bytes, mut chunks, mut steps) = (0, 0, 0, 0u8);
-    while id != NIL {
-        let node = *pool.at(id);
-        assert_eq!((node.start, node.prev), (addr, prev));
-        assert!(node.len > 0);
-        match node.state {
-            State::Free => {
-                assert!(!was_free, "free neighbours were not joined");
-                free_bytes += node.len;
-            }
-            State::Used => live.push(range(id, &node)),
-            State::Recent => recent_bytes += node.len,
-            State::Unused => panic!("unused node in the list"),
+/// All chunks in bins; checks that each is in the list for its length and linked both ways.
+fn check_bins(space: &AddressSpace, pool: &NodePool) -> BTreeSet<NodeId> {
+    let mut found = BTreeSet::new();
+    let mut list = 0;
+    while let Some(filled) = space.bins.next_filled(list) {
+        let (mut prev, mut id) = (NIL, space.bins.head(filled));
+        assert_ne!(id, NIL, "an empty list is marked as filled");
+        while id != NIL {
+            let node = pool.at(id);
+            assert_eq!((node.state, node.bin[0], bins::bin(node.len)), (State::Free, prev, filled));
+            assert!(found.insert(id));
+            (prev, id) = (id, node.bin[1]);
         }
-        steps = if node.rank == 0 { 0 } else { steps + 1 };
-        assert!(steps <= node.rank.min(MAX_RANK), "too far from a node of the tree");
-        assert!(node.rank == 0 || node.state != State::Free);
-        if node.rank == 0 {
-            listed.push(id);
-        }
-        chunks += 1;
-        was_free = node.state == State::Free;
-        (prev, addr, id) = (id, node.end(), node.next);
+        list = filled + 1;
     }
-    assert_eq!(addr, end);
-    assert_eq!(listed, nodes);
+    found
+}
+
+/// Checks that list, bins, tree and counters agree; returns the live ranges.
+pub fn check(space: &AddressSpace, pool: &NodePool, start: u64, end: u64) -> Vec<Range> {
+    let mut sections = Vec::new();
+    check_tree(pool, space.tree.root, NIL, &mut sections);
+    let mut binned = check_bins(space, pool);
+    let (mut id, mut prev, mut addr, mut was_free) = (space.first, NIL, start, false);
+    let (mut free_bytes, mut recent_bytes, mut nodes, mut live) = (0, 0, sections.len(), Vec::new());
+    for section in sections {
+        let section_node = *pool.at(section);
+        assert_eq!((section_node.next, section_node.start), (id, addr), "a section begins elsewhere");
+        assert!((1..=SECTION_CHUNKS).contains(&section_node.count));
+        for _ in 0..section_node.count {
+            let node = *pool.at(id);
+            assert_eq!((node.start, node.prev, node.section), (addr, prev, section));
+            assert!(node.len > 0);
+            match node.state {
+                State::Free => {
+                    assert!(!was_free, "free neighbours were not joined");
+                    assert!(binned.remove(&id), "a free chunk is in no bin");
+                    free_bytes += node.len;
+                }
+                State::Used => live.push(range(id, &node)),
+                State::Recent => recent_bytes += node.len,
+                State::Unused | State::Section => panic!("no chunk, but in the list"),
+            }
+            nodes += 1;
+            was_free = node.state == State::Free;
+            (prev, addr, id) = (id, node.end(), node.next);
+        }
+    }
+    assert_eq!((addr, id), (end, NIL));
+    assert!(binned.is_empty(), "bins hold what the list does not");
     let stats = space.stats(pool);
     assert_eq!((stats.free, stats.recent), (free_bytes + recent_bytes, recent_bytes));
-    assert_eq!((stats.ranges as usize, stats.nodes as usize), (live.len(), chunks));
+    assert_eq!((stats.ranges as usize, stats.nodes as usize), (live.len(), nodes));
     live
 }

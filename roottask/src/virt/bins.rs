@@ -1,0 +1,125 @@
+//! Free chunks by length: lists of about equal lengths, and bitmaps of the lists that are not empty.
+//!
+//! Below 32 pages each length has a list of its own; above, a doubling is cut into 16 steps. So the list to look in is
+//! computed, and the next one that certainly fits is found with two bit operations, whatever the address space holds.
+
+use super::PAGE_BYTES;
+use super::nodes::{NIL, NodeId, NodePool};
+
+/// Lengths below this many pages have lists of their own.
+const EXACT: u64 = 32;
+/// log2 of the lists for one doubling above that.
+const STEP_BITS: u32 = 4;
+/// Lists: the last is for the longest that 64-bit addresses allow.
+const BINS: usize = EXACT as usize + ((52 - EXACT.ilog2()) << STEP_BITS) as usize;
+const WORDS: usize = BINS.div_ceil(64);
+
+/// The lists.
+#[derive(Debug)]
+pub struct Bins {
+    heads: [NodeId; BINS],
+    /// Bit n of word w: list 64 w + n has a chunk.
+    filled: [u64; WORDS],
+    /// Bit w: word w is not zero.
+    words: u32,
+}
+
+/// The list for chunks of this length, which may hold shorter ones too, but only longer ones than lower lists.
+#[inline(always)]
+pub fn bin(len: u64) -> usize {
+    let pages = len / PAGE_BYTES;
+    if pages < EXACT {
+        return pages as usize;
+    }
+    let log = pages.ilog2();
+    let step = (pages >> (log - STEP_BITS)) as usize & ((1 << STEP_BITS) - 1);
+    EXACT as usize + (((log - EXACT.ilog2()) as usize) << STEP_BITS) + step
+}
+
+impl Bins {
+    /// No chunk.
+    pub const fn new() -> Self {
+        Self { heads: [NIL; BINS], filled: [0; WORDS], words: 0 }
+    }
+
+    /// The chunk that was put into a list last; [`NIL`] if the list is empty.
+    #[inline(always)]
+    pub fn head(&self, bin: usize) -> NodeId {
+        self.heads[bin]
+    }
+
+    /// The lowest list at or above `bin` that has a chunk.
+    #[inline(always)]
+    pub fn next_filled(&self, bin: usize) -> Option<usize> {
+        let word = bin / 64;
+        let here = self.filled.get(word)? & (u64::MAX << (bin % 64));
+        if here != 0 {
+            return Some(word * 64 + here.trailing_zeros() as usize);
+        }
+        let above = self.words & (u32::MAX << word << 1);
+        if above == 0 {
+            return None;
+        }
+        let word = above.trailing_zeros() as usize;
+        Some(word * 64 + self.filled[word].trailing_zeros() as usize)
+    }
+
+    /// The highest list that has a chunk.
+    pub fn last_filled(&self) -> Option<usize> {
+        let word = self.words.checked_ilog2()? as usize;
+        Some(word * 64 + self.filled[word].checked_ilog2()? as usize)
+    }
+
+    /// Puts a free chunk into its list.
+    #[inline]
+    pub fn insert(&mut self, pool: &mut NodePool, id: NodeId) {
+        let node = pool.at_mut(id);
+        let bin = bin(node.len);
+        let next = self.heads[bin];
+        node.bin = [NIL, next];
+        self.heads[bin] = id;
+        if next == NIL {
+            self.filled[bin / 64] |= 1 << (bin % 64);
+            self.words |= 1 << (bin / 64);
+        } else {
+            pool.at_mut(next).bin[0] = id;
+        }
+    }
+
+    /// Takes a chunk out of its list, before its length changes.
+    #[inline]
+    pub fn remove(&mut self, pool: &mut NodePool, id: NodeId) {
+        let node = pool.at(id);
+        let (bin, [prev, next]) = (bin(node.len), node.bin);
+        if next != NIL {
+            pool.at_mut(next).bin[0] = prev;
+        }
+        if prev != NIL {
+            pool.at_mut(prev).bin[1] = next;
+            return;
+        }
+        self.heads[bin] = next;
+        if next == NIL {
+            self.filled[bin / 64] &= !(1 << (bin % 64));
+            if self.filled[bin / 64] == 0 {
+                self.words &= !(1 << (bin / 64));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn longer_chunks_are_in_higher_lists() {
+        let mut last = 0;
+        for pages in (1..5000).chain((5000..1 << 30).step_by(99_991)) {
+            let bin = bin(pages * PAGE_BYTES);
+            assert!(bin == last || bin == last + 1 || pages > 5000 && bin > last, "{pages}");
+            last = bin;
+        }
+        assert!(bin(u64::MAX) == BINS - 1 && bin(PAGE_BYTES) == 1 && WORDS <= 32);
+    }
+}

@@ -1,0 +1,120 @@
+//! Choosing the free chunk that a request is cut from.
+//!
+//! The shortest list that can hold the request is looked through for a few steps, then any chunk of the next list
+//! that has one will do: nearly the best fit, which packs well, at a cost that does not depend on how many chunks
+//! there are. Aligned requests look for a chunk that happens to be aligned, then for length + alignment, which fits
+//! anywhere; only when there is none either, a bounded number of the shorter ones is tried exactly.
+
+use super::bins::bin;
+use super::nodes::{NIL, Node, NodeId, NodePool};
+use super::{AddressSpace, PAGE_BYTES};
+
+/// Chunks looked at in the list that may hold the request.
+const FIRST_TRIES: usize = 4;
+/// Chunks tried exactly for an aligned request when no chunk holds it at any alignment.
+const EXACT_TRIES: usize = 128;
+
+impl AddressSpace {
+    /// A free chunk, and the address in it.
+    #[inline]
+    pub(super) fn find_fit(&self, pool: &NodePool, len: u64, align: u64) -> Option<(NodeId, u64)> {
+        if align == PAGE_BYTES {
+            return self.fit_anywhere(pool, len).map(|(id, start)| (id, start));
+        }
+        if let Some(found) = self.try_list(pool, bin(len), FIRST_TRIES, len, align) {
+            return Some(found);
+        }
+        if let Some(padded) = len.checked_add(align - PAGE_BYTES)
+            && let Some((id, start)) = self.fit_anywhere(pool, padded)
+        {
+            return Some((id, (start + (align - 1)) & !(align - 1)));
+        }
+        self.fit_exactly(pool, len, align)
+    }
+
+    /// A chunk of at least `len` bytes, and its start.
+    #[inline(always)]
+    fn fit_anywhere(&self, pool: &NodePool, len: u64) -> Option<(NodeId, u64)> {
+        let first = bin(len);
+        let mut id = self.bins.head(first);
+        for _ in 0..FIRST_TRIES {
+            if id == NIL {
+                break;
+            }
+            let node = pool.at(id);
+            if node.len >= len {
+                return Some((id, node.start));
+            }
+            id = node.bin[1];
+        }
+        if let Some(above) = self.bins.next_filled(first + 1) {
+            let id = self.bins.head(above);
+            return Some((id, pool.at(id).start));
+        }
+        // Nothing longer: one of the others of about this length.
+        self.try_list(pool, first, EXACT_TRIES, len, PAGE_BYTES)
+    }
+
+    /// The first chunk of a list that holds an aligned request.
+    fn try_list(
+        &self,
+        pool: &NodePool,
+        list: usize,
+        tries: usize,
+        len: u64,
+        align: u64,
+    ) -> Option<(NodeId, u64)> {
+        let mut id = self.bins.head(list);
+        for _ in 0..tries {
+            if id == NIL {
+                return None;
+            }
+            let node = pool.at(id);
+            if let Some(addr) = aligned_in(node, len, align) {
+                return Some((id, addr));
+            }
+            id = node.bin[1];
+        }
+        None
+    }
+
+    #[cold]
+    fn fit_exactly(&self, pool: &NodePool, len: u64, align: u64) -> Option<(NodeId, u64)> {
+        let mut list = bin(len);
+        let mut tries = 0;
+        while tries < EXACT_TRIES {
+            list = self.bins.next_filled(list)?;
+            let mut id = self.bins.head(list);
+            while id != NIL && tries < EXACT_TRIES {
+                let node = pool.at(id);
+                if let Some(addr) = aligned_in(node, len, align) {
+                    return Some((id, addr));
+                }
+                id = node.bin[1];
+                tries += 1;
+            }
+            list += 1;
+        }
+        None
+    }
+
+    /// Bytes of the longest free chunk.
+    pub(super) fn longest(&self, pool: &NodePool) -> u64 {
+        let mut longest = 0;
+        let mut id = self.bins.last_filled().map_or(NIL, |list| self.bins.head(list));
+        while id != NIL {
+            let node = pool.at(id);
+            longest = longest.max(node.len);
+            id = node.bin[1];
+        }
+        longest
+    }
+}
+
+/// The lowest multiple of `align` in the chunk with `len` bytes behind it.
+#[inline]
+fn aligned_in(chunk: &Node, len: u64, align: u64) -> Option<u64> {
+    let addr = chunk.start.checked_add(align - 1)? & !(align - 1);
+    let end = addr.checked_add(len)?;
+    (end <= chunk.end()).then_some(addr)
+}
