@@ -8,7 +8,7 @@ use libsel::proto::root::{Map, Mapped, MemoryStats, RootRequest, Unmap};
 use libsel::proto::{Outgoing, ServiceError};
 use roottask::account::fair;
 use roottask::loader::PAGE;
-use roottask::virt::NodePool;
+use roottask::virt::{NODES_AT_MOST, NodePool};
 use roottask::{clean, exit};
 
 use super::pieces::{MAX_PAGES, OutOfMemory, PieceId, Use};
@@ -59,10 +59,12 @@ impl From<roottask::virt::Error> for ServiceErrorOf {
 type Outcome = Result<Answer, ServiceErrorOf>;
 
 impl Server {
-    /// Whether the server may have the two nodes that a change of its address space takes at most.
+    /// Whether the server may have the nodes that a change of its address space takes at most.
     fn may_take_nodes(&self, pool: &NodePool<'_>) -> Result<(), ServiceError> {
-        let held = self.space.stats(pool).nodes as usize;
-        fair(held, 2, pool.available() as usize).then_some(()).ok_or(ServiceError::OutOfMemory)
+        let held = self.space.nodes() as usize;
+        fair(held, NODES_AT_MOST as usize, pool.available() as usize)
+            .then_some(())
+            .ok_or(ServiceError::OutOfMemory)
     }
 }
 

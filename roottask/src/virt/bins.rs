@@ -64,9 +64,16 @@ impl Bins {
         Some(word * 64 + self.filled[word].trailing_zeros() as usize)
     }
 
-    /// The highest list that has a chunk.
-    pub fn last_filled(&self) -> Option<usize> {
-        let word = self.words.checked_ilog2()? as usize;
+    /// The highest list below `end` that has a chunk.
+    pub fn last_filled_below(&self, end: usize) -> Option<usize> {
+        let (word, bit) = (end / 64, end % 64);
+        if let Some(here) = self.filled.get(word).map(|filled| filled & ((1 << bit) - 1))
+            && here != 0
+        {
+            return Some(word * 64 + here.ilog2() as usize);
+        }
+        let below = if word < 32 { self.words & ((1 << word) - 1) } else { self.words };
+        let word = below.checked_ilog2()? as usize;
         Some(word * 64 + self.filled[word].checked_ilog2()? as usize)
     }
 

@@ -11,6 +11,8 @@ use super::{AddressSpace, PAGE_BYTES};
 
 /// Chunks looked at in the list that may hold the request.
 const FIRST_TRIES: usize = 4;
+/// Chunks tried for an aligned request that are nearly as long as length + alignment.
+const BELOW_TRIES: usize = 8;
 /// Chunks tried exactly for an aligned request when no chunk holds it at any alignment.
 const EXACT_TRIES: usize = 128;
 
@@ -19,17 +21,37 @@ impl AddressSpace {
     #[inline]
     pub(super) fn find_fit(&self, pool: &NodePool, len: u64, align: u64) -> Option<(NodeId, u64)> {
         if align == PAGE_BYTES {
-            return self.fit_anywhere(pool, len).map(|(id, start)| (id, start));
+            return self.fit_anywhere(pool, len);
         }
         if let Some(found) = self.try_list(pool, bin(len), FIRST_TRIES, len, align) {
             return Some(found);
         }
-        if let Some(padded) = len.checked_add(align - PAGE_BYTES)
-            && let Some((id, start)) = self.fit_anywhere(pool, padded)
-        {
-            return Some((id, (start + (align - 1)) & !(align - 1)));
+        let Some(padded) = len.checked_add(align - PAGE_BYTES) else {
+            return self.fit_exactly(pool, len, align);
+        };
+        if let Some(found) = self.fit_below(pool, bin(padded), len, align) {
+            return Some(found);
         }
-        self.fit_exactly(pool, len, align)
+        match self.fit_anywhere(pool, padded) {
+            Some((id, start)) => Some((id, (start + (align - 1)) & !(align - 1))),
+            None => self.fit_exactly(pool, len, align),
+        }
+    }
+
+    /// An aligned place in one of the longest chunks that are below the list `end`: most of those have one, and the
+    /// chunks in which every request has its place stay whole.
+    fn fit_below(&self, pool: &NodePool, end: usize, len: u64, align: u64) -> Option<(NodeId, u64)> {
+        let mut list = end;
+        let mut tries = 0;
+        while tries < BELOW_TRIES {
+            list = self.bins.last_filled_below(list).filter(|list| *list > bin(len))?;
+            let id = self.bins.head(list);
+            if let Some(addr) = aligned_in(pool.at(id), len, align) {
+                return Some((id, addr));
+            }
+            tries += 1;
+        }
+        None
     }
 
     /// A chunk of at least `len` bytes, and its start.
@@ -101,7 +123,7 @@ impl AddressSpace {
     /// Bytes of the longest free chunk.
     pub(super) fn longest(&self, pool: &NodePool) -> u64 {
         let mut longest = 0;
-        let mut id = self.bins.last_filled().map_or(NIL, |list| self.bins.head(list));
+        let mut id = self.bins.last_filled_below(usize::MAX).map_or(NIL, |list| self.bins.head(list));
         while id != NIL {
             let node = pool.at(id);
             longest = longest.max(node.len);

@@ -305,6 +305,11 @@ impl AddressSpace {
         }
     }
 
+    /// Nodes that this address space takes from the pool.
+    pub fn nodes(&self) -> u32 {
+        self.nodes
+    }
+
     /// Numbers for reports and tests.
     pub fn stats(&self, pool: &NodePool) -> Stats {
         Stats {

@@ -1,5 +1,7 @@
 //! Nodes of all address spaces, in slabs of fixed size that the caller adds as it sees fit; links are 32-bit indices.
 
+use core::ops::Range;
+
 /// Index of a node in its [`NodePool`].
 pub type NodeId = u32;
 
@@ -92,8 +94,13 @@ impl Node {
 pub struct NodePool<'m> {
     slabs: &'m mut [Option<&'m mut Slab>],
     slab_count: usize,
-    /// Head of the list of unused nodes, linked by `next`.
-    unused: NodeId,
+    /// Slabs that nodes were taken from; those behind are as they were added.
+    begun: usize,
+    /// Heads of the lists of unused nodes, linked by `next`: of what were chunks, of what were sections. Sections so
+    /// lie close together, which a descent in the tree profits from.
+    unused: [NodeId; 2],
+    /// For each list what is left of the slab that it takes from when it is empty.
+    fresh: [Range<NodeId>; 2],
     available: u32,
     pub(super) next_space: u16,
 }
@@ -101,21 +108,23 @@ pub struct NodePool<'m> {
 impl<'m> NodePool<'m> {
     /// An empty pool that can grow to `table.len()` slabs.
     pub fn new(table: &'m mut [Option<&'m mut Slab>]) -> Self {
-        Self { slabs: table, slab_count: 0, unused: NIL, available: 0, next_space: 0 }
+        Self {
+            slabs: table,
+            slab_count: 0,
+            begun: 0,
+            unused: [NIL; 2],
+            fresh: [0..0, 0..0],
+            available: 0,
+            next_space: 0,
+        }
     }
 
-    /// Adds a slab. Its contents do not matter.
+    /// Adds a slab, all [`Node::UNUSED`].
     ///
     /// # Errors
     /// The slab, if the table is full.
     pub fn add_slab(&mut self, slab: &'m mut Slab) -> Result<(), &'m mut Slab> {
         let Some(place) = self.slabs.get_mut(self.slab_count) else { return Err(slab) };
-        let first = (self.slab_count * SLAB_NODES) as NodeId;
-        for (node, id) in slab.iter_mut().zip(first..) {
-            *node = Node { next: id + 1, ..Node::UNUSED };
-        }
-        slab[SLAB_NODES - 1].next = self.unused;
-        self.unused = first;
         self.available += SLAB_NODES as u32;
         *place = Some(slab);
         self.slab_count += 1;
@@ -155,23 +164,50 @@ impl<'m> NodePool<'m> {
     }
 
     /// Takes an unused node and fills it. The caller has checked [`available`](Self::available).
+    #[inline]
     pub(super) fn take(&mut self, node: Node) -> NodeId {
-        let id = self.unused;
-        let place = self.at_mut(id);
-        let next = place.next;
-        *place = node;
-        self.unused = next;
+        let list = usize::from(node.state == State::Section);
         self.available -= 1;
+        let id = match self.unused[list] {
+            NIL => self.take_fresh(list),
+            id => {
+                self.unused[list] = self.at(id).next;
+                id
+            }
+        };
+        *self.at_mut(id) = node;
+        id
+    }
+
+    /// A node that never was in use; without one, any node.
+    #[cold]
+    fn take_fresh(&mut self, list: usize) -> NodeId {
+        if self.fresh[list].is_empty() && self.begun < self.slab_count {
+            let first = (self.begun * SLAB_NODES) as NodeId;
+            self.fresh[list] = first..first + SLAB_NODES as NodeId;
+            self.begun += 1;
+        }
+        let other = 1 - list;
+        if let Some(id) = self.fresh[list].next() {
+            return id;
+        }
+        let id = self.unused[other];
+        if id == NIL {
+            return self.fresh[other].next().unwrap_or(NIL);
+        }
+        self.unused[other] = self.at(id).next;
         id
     }
 
     /// Puts a node back.
+    #[inline]
     pub(super) fn give(&mut self, id: NodeId) {
-        let next = self.unused;
+        let heads = self.unused;
         let place = self.at_mut(id);
+        let list = usize::from(place.state == State::Section);
         place.state = State::Unused;
-        place.next = next;
-        self.unused = id;
+        place.next = heads[list];
+        self.unused[list] = id;
         self.available += 1;
     }
 }
