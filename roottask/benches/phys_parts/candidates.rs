@@ -3,6 +3,7 @@ use buddy_system_allocator::FrameAllocator;
 use roottask::phys::device::DeviceNode;
 use roottask::phys::group::{Back, GROUP_BITS, Group};
 use roottask::phys::kernel::{KernelError, Slot, UntypedKernel};
+use roottask::phys::small::Slab;
 use roottask::phys::{self, Metadata, Phys};
 
 use crate::replay::{FAILED, Fact, Frames};
@@ -88,6 +89,7 @@ impl<const CACHED: bool> Frames for Selkie<CACHED> {
             backs: vec![Back::EMPTY; count].leak(),
             words: words.leak(),
             devices: vec![DeviceNode::EMPTY; 64].leak(),
+            slabs: vec![Slab::EMPTY; 64].leak(),
         };
         let mut phys = Phys::new(metadata, Kernel { next_slot: 10 }).expect("tables of the right size");
         phys.add_untyped(1, MEMORY_BYTES, 31, false).expect("an untyped of 2 GiB");

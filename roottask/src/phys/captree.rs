@@ -68,6 +68,14 @@ impl<K: UntypedKernel> CapTree<'_, K> {
         Ok(self.groups[group as usize].first)
     }
 
+    /// Cuts a block that was handed out into `count` blocks; returns the first slot.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn cut(&mut self, whole: Slot, size_bits: u8, count: u16) -> Result<Slot, KernelError> {
+        self.split(whole, size_bits, count)
+    }
+
     /// Revokes a block's capability: everything retyped from it is gone.
     ///
     /// # Errors

@@ -11,6 +11,9 @@
 //!   ([`captree`]). What was made in finer pieces is taken down by one revoke when a larger block is wanted there.
 //!   So a page costs 1/64 to 1/32 of a retype, a larger block at most one, amortised; reuse in the same size costs none.
 //!
+//! On the way, [`cache`]s keep whole blocks that were just freed, and below a page there are slabs ([`small`]): the
+//! blocks of small kernel objects, each with a capability of its own.
+//!
 //! Consequences to know: blocks below 256 KiB of different sizes never share a group, so under memory pressure a
 //! request may get a larger block than asked for (its `size_bits` says so), and a small block can be out of reach
 //! while smaller ones are free. All other metadata lives in memory given by the caller: 32 bytes and about 8 bits
@@ -28,8 +31,10 @@ pub mod device;
 pub mod group;
 pub mod kernel;
 pub mod loose;
+mod objects;
 mod pages;
 mod request;
+pub mod small;
 pub mod stats;
 #[cfg(test)]
 mod tests;
@@ -43,6 +48,7 @@ use self::group::{Back, CLASSES, GROUP_BITS, Group, Kind, PAGE_BITS};
 use self::kernel::{KernelError, Slot, UntypedKernel};
 use self::loose::{LOOSE_MIN_BITS, Loose};
 use self::pages::Class;
+use self::small::{SMALL_MIN_BITS, Slab, Small};
 use self::stats::Stats;
 
 /// A block of physical memory and the untyped capability of exactly that block. The capability stays the
@@ -98,7 +104,7 @@ const fn number(paddr: u64, size_bits: u8) -> u32 {
 }
 
 /// Which part of the memory the cache of one block size may hold.
-const CACHE_SHARE: u64 = 256;
+const CACHE_SHARE: u64 = 2048;
 /// log2 of the largest untyped (abi.md 3.1).
 pub const MAX_SIZE_BITS: u8 = 47;
 /// End of the physical addresses that untypeds can have.
@@ -136,6 +142,9 @@ pub struct Metadata<'m> {
     pub words: &'m mut [u64],
     /// Nodes for device memory: one per boot device untyped plus about 40 per page wanted.
     pub devices: &'m mut [DeviceNode],
+    /// Records of slabs, all [`Slab::EMPTY`]: one for each page or part of a page cut into small blocks; up to
+    /// [`small::MAX_SLABS`] are used.
+    pub slabs: &'m mut [Slab],
 }
 
 /// Records needed to manage RAM that ends at `ram_end`, at most 64 GiB.
@@ -166,6 +175,7 @@ pub struct Phys<'m, K> {
     caches: [Cache; CACHED_SIZES],
     caching: bool,
     loose: Loose,
+    small: Small<'m>,
     devices: Devices<'m>,
     kernel: K,
     calls: Calls,
@@ -179,7 +189,7 @@ impl<'m, K: UntypedKernel> Phys<'m, K> {
     /// # Errors
     /// [`Error::TableFull`] if `words` is too short for `groups`, or if there are more groups than a [`BitSet`] holds.
     pub fn new(metadata: Metadata<'m>, kernel: K) -> Result<Self, Error> {
-        let Metadata { groups, backs, words, devices } = metadata;
+        let Metadata { groups, backs, words, devices, slabs } = metadata;
         let count = groups.len();
         if count >= BitSet::MAX_CAPACITY || words.len() < bitmap_words(count) || backs.len() != count {
             return Err(Error::TableFull);
@@ -191,6 +201,7 @@ impl<'m, K: UntypedKernel> Phys<'m, K> {
             caches: [Cache::EMPTY; CACHED_SIZES],
             caching: true,
             loose: Loose::new(),
+            small: Small::new(slabs),
             devices: Devices::new(devices),
             groups,
             backs,
@@ -264,12 +275,12 @@ impl<'m, K: UntypedKernel> Phys<'m, K> {
         self.set_cache_limits();
     }
 
-    /// No size may hold back more than a [`CACHE_SHARE`]th of the memory.
+    /// Most blocks of each size: as many as are a [`CACHE_SHARE`]th of the memory, but one at least.
     fn set_cache_limits(&mut self) {
         self.trim();
         for (size_bits, cache) in (PAGE_BITS..).zip(&mut self.caches) {
             let share = (self.total_bytes / CACHE_SHARE >> size_bits) as usize;
-            cache.set_limit(if self.caching { share.min(CACHE_DEPTH) } else { 0 });
+            cache.set_limit(if self.caching { share.clamp(1, CACHE_DEPTH) } else { 0 });
         }
     }
 
@@ -283,7 +294,10 @@ impl<'m, K: UntypedKernel> Phys<'m, K> {
         for bits in LOOSE_MIN_BITS..GROUP_BITS {
             free_blocks[usize::from(bits)] = self.loose.count(bits);
         }
-        let mut cached = 0;
+        let mut cached = self.small.spare_bytes();
+        for bits in SMALL_MIN_BITS..PAGE_BITS {
+            free_blocks[usize::from(bits)] += self.small.count(bits);
+        }
         for (class, state) in self.classes.iter().enumerate() {
             free_blocks[class + usize::from(PAGE_BITS)] += state.free_blocks();
             if state.spare(self.backs, class as u8) {

@@ -126,7 +126,7 @@ impl<K: UntypedKernel> Phys<'_, K> {
 
     /// Merges what is kept for speed: cached blocks, and groups that are wholly free. Whether there was any.
     pub fn trim(&mut self) -> bool {
-        let mut any = false;
+        let mut any = self.trim_slabs();
         for class in 0..CACHED_SIZES {
             any |= self.flush(class, CACHE_DEPTH);
         }

@@ -4,19 +4,20 @@ use super::buddy::ORDERS;
 use super::cache::{Entry, FLUSH_BATCH};
 use super::group::{CLASSES, GROUP_BITS, Group, Kind, PAGE_BITS};
 use super::kernel::{Slot, UntypedKernel};
-use super::loose::LOOSE_MIN_BITS;
+use super::small::SMALL_MIN_BITS;
 use super::{Block, Error, Phys, number};
 
 /// Where a request goes by its size.
 enum Size {
-    Loose,
+    /// Below a page.
+    Small,
     Class(usize),
     Order(usize),
 }
 
 fn size(size_bits: u8) -> Result<Size, Error> {
     match size_bits {
-        LOOSE_MIN_BITS..PAGE_BITS => Ok(Size::Loose),
+        SMALL_MIN_BITS..PAGE_BITS => Ok(Size::Small),
         PAGE_BITS..GROUP_BITS => Ok(Size::Class(usize::from(size_bits - PAGE_BITS))),
         GROUP_BITS.. if usize::from(size_bits - GROUP_BITS) < ORDERS => {
             Ok(Size::Order(usize::from(size_bits - GROUP_BITS)))
@@ -51,7 +52,7 @@ impl Words {
 }
 
 impl<K: UntypedKernel> Phys<'_, K> {
-    /// A free block of 2^`size_bits` bytes of RAM. 12 and up; below that only what the boot list had in such sizes.
+    /// A free block of 2^`size_bits` bytes of RAM, 4 and up.
     ///
     /// A block of less than 256 KiB may be larger than asked for when memory is short: see [`Block::size_bits`].
     ///
@@ -72,12 +73,6 @@ impl<K: UntypedKernel> Phys<'_, K> {
     }
 
     fn alloc_uncached(&mut self, size_bits: u8) -> Result<Block, Error> {
-        let class = usize::from(size_bits.wrapping_sub(PAGE_BITS));
-        if class < CLASSES
-            && let Some((group, number)) = self.take_page(class)
-        {
-            return Ok(self.page(class, group, number));
-        }
         match self.alloc_exact(size_bits) {
             Err(Error::OutOfMemory) if self.trim() => match self.alloc_exact(size_bits) {
                 Err(Error::OutOfMemory) => self.alloc_larger(size_bits),
@@ -91,22 +86,27 @@ impl<K: UntypedKernel> Phys<'_, K> {
     /// A block of exactly the size, without giving up what is cached.
     fn alloc_exact(&mut self, size_bits: u8) -> Result<Block, Error> {
         match size(size_bits)? {
-            Size::Loose => self.alloc_loose(size_bits, u64::MAX),
-            Size::Class(class) => {
-                if let Ok(piece) = self.alloc_loose(size_bits, u64::MAX) {
-                    return Ok(piece);
-                }
-                if let Some(group) = self.buddy.take(self.words, 0) {
-                    self.open_group(class, group)?;
-                }
-                let (group, number) = self.take_page(class).ok_or(Error::OutOfMemory)?;
-                Ok(self.page(class, group, number))
-            }
+            Size::Small => self.alloc_small(size_bits),
+            Size::Class(class) => self.alloc_class(class),
             Size::Order(order) => {
                 let index = self.buddy.take(self.words, order).ok_or(Error::OutOfMemory)?;
                 self.hand_out(order, index)
             }
         }
+    }
+
+    /// A loose piece, or a block out of a group.
+    pub(super) fn alloc_class(&mut self, class: usize) -> Result<Block, Error> {
+        if let Some((group, number)) = self.take_page(class) {
+            return Ok(self.page(class, group, number));
+        }
+        if let Ok(piece) = self.alloc_loose(PAGE_BITS + class as u8, u64::MAX) {
+            return Ok(piece);
+        }
+        let group = self.buddy.take(self.words, 0).ok_or(Error::OutOfMemory)?;
+        self.open_group(class, group)?;
+        let (group, number) = self.take_page(class).ok_or(Error::OutOfMemory)?;
+        Ok(self.page(class, group, number))
     }
 
     /// A block of less than a group out of a group that is cut into larger ones, or a larger loose piece.
@@ -122,7 +122,8 @@ impl<K: UntypedKernel> Phys<'_, K> {
             .ok_or(Error::OutOfMemory)
     }
 
-    /// As [`alloc`](Self::alloc), for a block that ends at or below the physical address `limit`; of exactly the size.
+    /// As [`alloc`](Self::alloc), for a block that ends at or below the physical address `limit`; of exactly the size. Below
+    /// a page only what the boot list had in such sizes.
     ///
     /// # Errors
     /// As [`alloc`](Self::alloc).
@@ -136,7 +137,7 @@ impl<K: UntypedKernel> Phys<'_, K> {
     fn try_below(&mut self, limit: u64, size_bits: u8) -> Result<Block, Error> {
         let end = limit >> GROUP_BITS;
         match size(size_bits)? {
-            Size::Loose => self.alloc_loose(size_bits, limit),
+            Size::Small => self.alloc_loose(size_bits, limit),
             Size::Class(class) => {
                 let state = &self.classes[class];
                 let group = match state.partial.first(self.words) {
@@ -193,7 +194,7 @@ impl<K: UntypedKernel> Phys<'_, K> {
         let (kind, root) = (record.kind(), usize::from(record.root));
         let group = first as u32;
         match size(size_bits)? {
-            Size::Loose => Err(Error::BadBlock),
+            Size::Small => Err(Error::BadBlock),
             Size::Class(class) => {
                 if kind != Kind::Pages(class as u8) {
                     if !self.buddy.take_at(self.words, 0, group, root) {
@@ -262,7 +263,7 @@ impl<K: UntypedKernel> Phys<'_, K> {
         Ok(())
     }
 
-    /// Takes back a loose piece or device memory.
+    /// Takes back a block below a page, a loose piece or device memory.
     #[cold]
     fn free_apart(&mut self, paddr: u64, size_bits: u8) -> Result<(), Error> {
         let block = self.find_apart(paddr, size_bits).ok_or(Error::NotAllocated)?;
@@ -270,8 +271,11 @@ impl<K: UntypedKernel> Phys<'_, K> {
         Ok(())
     }
 
-    /// The loose piece or the device memory that is handed out there.
+    /// The block below a page, loose piece or device memory that is handed out there.
     fn find_apart(&self, paddr: u64, size_bits: u8) -> Option<Block> {
+        if let Some(block) = self.small.find_used(paddr, size_bits) {
+            return Some(block);
+        }
         let place = Block { paddr, slot: 0, size_bits };
         let record = self.groups.get((paddr >> GROUP_BITS) as usize);
         if !place.is_valid() || record.is_some_and(|record| record.kind() != Kind::Absent) {
@@ -293,7 +297,14 @@ impl<K: UntypedKernel> Phys<'_, K> {
     }
 
     /// Makes a block that was in use free memory.
-    fn merge(&mut self, block: &Block) {
+    pub(super) fn merge(&mut self, block: &Block) {
+        if block.size_bits < PAGE_BITS && self.small.find_used(block.paddr, block.size_bits).is_some() {
+            if let Some(closed) = self.small.give(block) {
+                // If the kernel refuses, the slab stays as one that is free.
+                self.close_slab(closed);
+            }
+            return;
+        }
         let group = (block.paddr >> GROUP_BITS) as u32;
         match self.groups.get(group as usize).map_or(Kind::Absent, Group::kind) {
             Kind::Pages(class) => self.give_page(usize::from(class), group, block.number()),
@@ -312,7 +323,7 @@ impl<K: UntypedKernel> Phys<'_, K> {
 
     /// The block of this class that was freed last.
     #[inline(always)]
-    fn take_cached(&mut self, class: usize) -> Option<Block> {
+    pub(super) fn take_cached(&mut self, class: usize) -> Option<Block> {
         let entry = self.caches.get_mut(class)?.pop()?;
         self.allocations += 1;
         let block = entry.block(PAGE_BITS + class as u8);
@@ -339,7 +350,7 @@ impl<K: UntypedKernel> Phys<'_, K> {
         Block { paddr, slot: self.groups[group as usize].first + number, size_bits }
     }
 
-    fn alloc_loose(&mut self, size_bits: u8, limit: u64) -> Result<Block, Error> {
+    pub(super) fn alloc_loose(&mut self, size_bits: u8, limit: u64) -> Result<Block, Error> {
         let piece = self.loose.take(size_bits, limit).ok_or(Error::OutOfMemory)?;
         self.allocations += 1;
         Ok(piece)

@@ -5,7 +5,7 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use super::pieces;
 use roottask::phys::device::DeviceNode;
 use roottask::phys::group::{Back, Group};
-use roottask::phys::{self, Metadata};
+use roottask::phys::{self, Metadata, small};
 use roottask::virt::{Node, NodePool, SLAB_NODES, Slab};
 
 /// Physical addresses that RAM may have: 64 GiB.
@@ -47,11 +47,14 @@ pub fn metadata() -> Metadata<'static> {
     static BACK_TABLE: Once<[Back; GROUPS]> = Once::new([Back::EMPTY; GROUPS]);
     static WORD_TABLE: Once<[u64; WORDS]> = Once::new([0; WORDS]);
     static DEVICE_TABLE: Once<[DeviceNode; DEVICE_NODES]> = Once::new([DeviceNode::EMPTY; DEVICE_NODES]);
-    let tables = (GROUP_TABLE.take(), BACK_TABLE.take(), WORD_TABLE.take(), DEVICE_TABLE.take());
-    let (Some(groups), Some(backs), Some(words), Some(devices)) = tables else {
+    static SLAB_TABLE: Once<[small::Slab; small::MAX_SLABS]> =
+        Once::new([small::Slab::EMPTY; small::MAX_SLABS]);
+    let tables =
+        (GROUP_TABLE.take(), BACK_TABLE.take(), WORD_TABLE.take(), DEVICE_TABLE.take(), SLAB_TABLE.take());
+    let (Some(groups), Some(backs), Some(words), Some(devices), Some(slabs)) = tables else {
         unreachable!("there is one physical allocator")
     };
-    Metadata { groups, backs, words, devices }
+    Metadata { groups, backs, words, devices, slabs }
 }
 
 /// The table of pieces.

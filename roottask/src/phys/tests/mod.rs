@@ -17,6 +17,7 @@ pub fn empty(ram_end: u64) -> TestPhys {
         backs: vec![Back::EMPTY; count].leak(),
         words: vec![0; bitmap_words(count)].leak(),
         devices: vec![DeviceNode::EMPTY; 512].leak(),
+        slabs: vec![Slab::EMPTY; small::MAX_SLABS].leak(),
     };
     Phys::new(metadata, SimKernel::default()).unwrap()
 }
@@ -77,6 +78,7 @@ pub fn check(phys: &TestPhys) {
             }
         }
     }
+    let small: u64 = (SMALL_MIN_BITS..PAGE_BITS).map(|bits| u64::from(phys.small.count(bits)) << bits).sum();
     let loose: u64 = (LOOSE_MIN_BITS..GROUP_BITS).map(|bits| u64::from(phys.loose.count(bits)) << bits).sum();
-    assert_eq!(stats.free, (free_groups << GROUP_BITS) + free_pages + cached_blocks + loose);
+    assert_eq!(stats.free, (free_groups << GROUP_BITS) + free_pages + cached_blocks + loose + small);
 }
