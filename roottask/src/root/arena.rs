@@ -2,7 +2,7 @@
 use core::cell::UnsafeCell;
 use core::sync::atomic::{AtomicBool, Ordering};
 
-use super::pieces;
+use super::{pieces, server};
 use roottask::phys::device::DeviceNode;
 use roottask::phys::group::{Back, Group};
 use roottask::phys::{self, Metadata, small};
@@ -55,6 +55,13 @@ pub fn metadata() -> Metadata<'static> {
         unreachable!("there is one physical allocator")
     };
     Metadata { groups, backs, words, devices, slabs }
+}
+
+/// The table of servers.
+pub fn servers() -> &'static mut server::Table {
+    static TABLE: Once<server::Table> = Once::new([const { None }; server::MAX_SERVERS]);
+    let Some(table) = TABLE.take() else { unreachable!("there is one table of servers") };
+    table
 }
 
 /// The table of pieces.

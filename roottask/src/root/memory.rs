@@ -1,13 +1,14 @@
 //! Physical memory of the machine, and the slots that its capabilities live in.
 use libsel::abi::ObjectType;
 use libsel::bootinfo::{BootInfoView, initial};
-use libsel::cap::{Cap, Untyped};
+use libsel::cap::{Cap, Retypable, Untyped};
 use libsel::invoke::RetypeTarget;
 use libsel::{Error, println};
 use roottask::phys::Phys;
 use roottask::phys::kernel::{KernelError, Slot, UntypedKernel};
 use roottask::slots::Slots;
 
+use super::pieces::OutOfMemory;
 use super::{arena, own_slot};
 
 /// The physical allocator over the real kernel.
@@ -52,6 +53,22 @@ impl UntypedKernel for Kernel {
     fn release_slots(&mut self, first: Slot, count: u16) {
         self.slots.give(first, u32::from(count));
     }
+}
+
+/// A new object of a fixed size in a slot of its own; a small one shares its page with others.
+pub fn object<T: Retypable>(memory: &mut Memory) -> Result<Cap<T>, OutOfMemory> {
+    let block = memory.alloc(T::OBJECT_TYPE.object_bits(0) as u8).map_err(|_| OutOfMemory)?;
+    let made = memory.kernel().slots.take(1).ok_or(OutOfMemory).and_then(|slot| {
+        let made = untyped(block.slot).retype_one(0, initial::CNODE, u64::from(slot));
+        made.map_err(|_| {
+            memory.kernel().slots.give(slot, 1);
+            OutOfMemory
+        })
+    });
+    made.inspect_err(|_| {
+        // Nothing was made from it.
+        let _ = memory.free_empty(block);
+    })
 }
 
 /// Hands every untyped of the boot list to the physical allocator.

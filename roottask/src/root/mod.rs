@@ -14,12 +14,14 @@ use libsel::abi::{CapRights, ObjectType};
 use libsel::bootinfo::{BootInfoView, initial};
 use libsel::cap::{AbsoluteSlot, Cap, Endpoint, IoPort, Reply, SchedControl};
 use libsel::println;
+use roottask::manifest::Entry;
+use roottask::phys::stats::SIZES;
 use roottask::virt::{AddressSpace, NodePool};
 use roottask::{exit, manifest};
 
 use memory::Memory;
 use pieces::Pieces;
-use server::{MAX_SERVERS, Server};
+use spawn::SpawnError;
 
 /// Everything that the root task knows.
 pub struct Root {
@@ -32,7 +34,7 @@ pub struct Root {
     /// The root task's own addresses.
     pub own_space: AddressSpace,
     /// Servers by number; number 0 is nobody.
-    pub servers: [Option<Server>; MAX_SERVERS],
+    pub servers: &'static mut server::Table,
     /// Where servers call, and where their faults arrive.
     pub endpoint: Cap<Endpoint>,
     /// Answers them.
@@ -45,6 +47,8 @@ pub struct Root {
     pub debug_calls: bool,
     /// Ends the machine when the boot script is done: the port that does it.
     pub exit_port: Option<(Cap<IoPort>, u16)>,
+    /// Free blocks of memory by size, before the first server that ends was started.
+    pub free_blocks: Option<[u32; SIZES]>,
     /// A server ended other than intended.
     pub trouble: bool,
 }
@@ -53,11 +57,8 @@ impl Root {
     /// Takes over what the kernel handed out. Without it there is nothing to run: every failure here is a panic.
     pub fn new(bootinfo: &BootInfoView<'_>) -> Self {
         let mut memory = memory::take_over(bootinfo);
-        let block = memory.alloc(12).expect("a page for the root task's own objects");
-        let slot = memory.kernel().slots.take(2).expect("slots for the root task's own objects");
-        let untyped = memory::untyped(block.slot);
-        let reply = untyped.retype_one(0, initial::CNODE, u64::from(slot)).expect("the reply object");
-        let endpoint = untyped.retype_one(0, initial::CNODE, u64::from(slot) + 1).expect("the endpoint");
+        let reply = memory::object(&mut memory).expect("the reply object");
+        let endpoint = memory::object(&mut memory).expect("the endpoint");
         let mut nodes = arena::node_pool();
         let own_space = AddressSpace::new(&mut nodes, window::OWN_START, window::OWN_END)
             .expect("nodes for an address space");
@@ -67,13 +68,14 @@ impl Root {
             pieces: Pieces::new(arena::pieces()),
             nodes,
             own_space,
-            servers: [const { None }; MAX_SERVERS],
+            servers: arena::servers(),
             endpoint,
             reply,
             sched_control: bootinfo.sched_control(0).expect("a SchedControl capability"),
             tsc_hz: report.tsc_hz,
             debug_calls: report.debug_calls != 0,
             exit_port: None,
+            free_blocks: None,
             trouble: false,
         };
         root.exit_port = root.find_exit_port(bootinfo.command_line().unwrap_or_default());
@@ -97,6 +99,14 @@ impl Root {
         }
     }
 
+    fn start(&mut self, entry: &Entry<'_>, paddr: u64, size: u64) -> Result<(), SpawnError> {
+        if !entry.service && self.free_blocks.is_none() {
+            self.memory.trim();
+            self.free_blocks = Some(self.memory.stats().free_blocks);
+        }
+        self.spawn(entry, paddr, size)
+    }
+
     /// Starts every server of the boot modules, in their order.
     pub fn start_servers(&mut self, bootinfo: &BootInfoView<'_>) {
         for module in bootinfo.modules() {
@@ -106,7 +116,7 @@ impl Root {
                     self.trouble = true;
                     println!("root: module `{}`: {error}", module.string)
                 }
-                Some(Ok(entry)) => match self.spawn(&entry, module.paddr, module.size) {
+                Some(Ok(entry)) => match self.start(&entry, module.paddr, module.size) {
                     Ok(()) => {
                         println!("root: {} runs, {} KiB image file", entry.name, module.size.div_ceil(1024))
                     }

@@ -56,3 +56,17 @@ pub fn memory(root: &mut Root) {
         space.height,
     );
 }
+
+/// Whether the memory of the servers that ended has become the blocks again that it was cut from.
+pub fn free_blocks(root: &Root) {
+    let Some(before) = root.free_blocks else { return };
+    let now = root.memory.stats().free_blocks;
+    if now == before {
+        return println!("root: buddy: the free blocks are as before the first server that ends");
+    }
+    for (bits, (now, before)) in
+        now.iter().zip(before).enumerate().filter(|(_, (now, before))| *now != before)
+    {
+        println!("root: buddy: {now} free blocks of 2^{bits}, {before} before the first server that ends");
+    }
+}

@@ -34,6 +34,9 @@ pub struct Server {
     pub ranges: u64,
 }
 
+/// All servers, by number. Too large for the stack: an address space has a table of its free ranges by length.
+pub type Table = [Option<Server>; MAX_SERVERS];
+
 /// Number of a server in badges and tables.
 pub type ServerId = u8;
 

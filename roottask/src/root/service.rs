@@ -323,7 +323,9 @@ impl Root {
         if self.servers.iter().flatten().any(|server| !server.is_service) {
             return;
         }
+        self.memory.trim();
         report::memory(self);
+        report::free_blocks(self);
         println!("root: the boot script is done");
         let _ = port.out8(number, exit::CODE_BASE + u8::from(self.trouble));
         println!("root: the exit port {number:#x} does not work");

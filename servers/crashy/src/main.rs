@@ -11,7 +11,7 @@ const NOWHERE: usize = 0xdead_0000;
 /// More than any quota.
 const BLOCK_BYTES: usize = 100_000;
 /// A block that goes straight to the root task and comes back.
-const LARGE_BYTES: usize = 60 << 20;
+const LARGE_BYTES: usize = 64 << 20;
 
 #[libsel::main]
 fn main(start: &StartInfo) {
@@ -30,13 +30,13 @@ fn main(start: &StartInfo) {
                 blocks.push(alloc::vec![1; BLOCK_BYTES]);
             }
         }
-        // Nothing goes wrong: 60 MiB come and go.
+        // Nothing goes wrong: 64 MiB come and go.
         _ => {
             for _ in 0..3 {
                 let block = alloc::vec![7u8; LARGE_BYTES];
                 assert!(block.iter().all(|byte| *byte == 7));
             }
-            println!("used 60 MiB three times");
+            println!("used 64 MiB three times");
         }
     }
 }
