@@ -4,14 +4,9 @@ use core::sync::atomic::{AtomicBool, Ordering};
 
 use super::{pieces, server};
 use roottask::phys::device::DeviceNode;
-use roottask::phys::group::{Back, Group};
-use roottask::phys::{self, Metadata, small};
-use roottask::virt::{Node, NodePool, SLAB_NODES, Slab};
+use roottask::phys::small::{MAX_SLABS, Slab};
+use roottask::virt::{self, Node, NodePool, SLAB_NODES};
 
-/// Physical addresses that RAM may have: 64 GiB.
-const RAM_END: u64 = 64 << 30;
-const GROUPS: usize = phys::group_records(RAM_END);
-const WORDS: usize = phys::bitmap_words(GROUPS);
 /// One for each boot device untyped, and about 40 for each piece of a module that is looked at.
 const DEVICE_NODES: usize = 4096;
 /// Nodes of address spaces come in slabs of 256.
@@ -41,20 +36,14 @@ impl<T> Once<T> {
     }
 }
 
-/// The tables of the physical allocator.
-pub fn metadata() -> Metadata<'static> {
-    static GROUP_TABLE: Once<[Group; GROUPS]> = Once::new([Group::ABSENT; GROUPS]);
-    static BACK_TABLE: Once<[Back; GROUPS]> = Once::new([Back::EMPTY; GROUPS]);
-    static WORD_TABLE: Once<[u64; WORDS]> = Once::new([0; WORDS]);
+/// The tables of the physical allocator whose size does not depend on the machine's memory.
+pub fn fixed_tables() -> (&'static mut [DeviceNode], &'static mut [Slab]) {
     static DEVICE_TABLE: Once<[DeviceNode; DEVICE_NODES]> = Once::new([DeviceNode::EMPTY; DEVICE_NODES]);
-    static SLAB_TABLE: Once<[small::Slab; small::MAX_SLABS]> =
-        Once::new([small::Slab::EMPTY; small::MAX_SLABS]);
-    let tables =
-        (GROUP_TABLE.take(), BACK_TABLE.take(), WORD_TABLE.take(), DEVICE_TABLE.take(), SLAB_TABLE.take());
-    let (Some(groups), Some(backs), Some(words), Some(devices), Some(slabs)) = tables else {
+    static SLAB_TABLE: Once<[Slab; MAX_SLABS]> = Once::new([Slab::EMPTY; MAX_SLABS]);
+    let (Some(devices), Some(slabs)) = (DEVICE_TABLE.take(), SLAB_TABLE.take()) else {
         unreachable!("there is one physical allocator")
     };
-    Metadata { groups, backs, words, devices, slabs }
+    (devices, slabs)
 }
 
 /// The table of servers.
@@ -73,8 +62,8 @@ pub fn pieces() -> &'static mut pieces::Table {
 
 /// The nodes of all address spaces.
 pub fn node_pool() -> NodePool<'static> {
-    static TABLE: Once<[Option<&'static mut Slab>; SLABS]> = Once::new([const { None }; SLABS]);
-    static SLAB_MEMORY: Once<[Slab; SLABS]> = Once::new([[Node::UNUSED; SLAB_NODES]; SLABS]);
+    static TABLE: Once<[Option<&'static mut virt::Slab>; SLABS]> = Once::new([const { None }; SLABS]);
+    static SLAB_MEMORY: Once<[virt::Slab; SLABS]> = Once::new([[Node::UNUSED; SLAB_NODES]; SLABS]);
     let (Some(table), Some(slabs)) = (TABLE.take(), SLAB_MEMORY.take()) else {
         unreachable!("there is one pool")
     };

@@ -4,11 +4,12 @@ use libsel::bootinfo::{BootInfoView, initial};
 use libsel::cap::{Cap, Retypable, Untyped};
 use libsel::invoke::RetypeTarget;
 use libsel::{Error, println};
-use roottask::phys::Phys;
 use roottask::phys::kernel::{KernelError, Slot, UntypedKernel};
+use roottask::phys::{Metadata, Phys};
 use roottask::slots::Slots;
 
 use super::pieces::OutOfMemory;
+use super::tables::{self, Tables};
 use super::{arena, own_slot};
 
 /// The physical allocator over the real kernel.
@@ -76,9 +77,20 @@ pub fn take_over(bootinfo: &BootInfoView<'_>) -> Memory {
     let mut slots = Slots::new();
     let empty = bootinfo.empty();
     slots.add(empty.start as u32, u32::try_from(empty.end).unwrap_or(u32::MAX));
-    let mut memory = Phys::new(arena::metadata(), Kernel { slots }).expect("tables of the right size");
+    let tables = tables::carve(bootinfo, &mut slots);
+    let halves = tables.halves();
+    let used = tables.used;
+    let (devices, slabs) = arena::fixed_tables();
+    let Tables { groups, backs, words, .. } = tables;
+    let metadata = Metadata { groups, backs, words, devices, slabs };
+    let mut memory = Phys::new(metadata, Kernel { slots }).expect("tables of the right size");
     let mut unused = 0u64;
-    for (cap, desc) in bootinfo.untypeds() {
+    for half in halves {
+        if memory.add_untyped(half.slot, half.paddr, half.size_bits, false).is_err() {
+            unused += half.bytes();
+        }
+    }
+    for (cap, desc) in bootinfo.untypeds().filter(|(cap, _)| cap.cptr() != u64::from(used)) {
         let device = desc.is_device != 0;
         let added = memory.add_untyped(cap.cptr() as Slot, desc.paddr, desc.size_bits, device);
         if added.is_err() && !device {

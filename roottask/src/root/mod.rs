@@ -8,6 +8,7 @@ pub mod server;
 pub mod service;
 pub mod space;
 pub mod spawn;
+pub mod tables;
 pub mod window;
 
 use libsel::abi::{CapRights, ObjectType};

@@ -34,7 +34,8 @@ pub fn memory(root: &mut Root) {
         stats.fragmentation_permille(),
     );
     println!(
-        "root: buddy: {} retypes, {} revokes, {} slots in use; free blocks by size:",
+        "root: buddy: {} blocks out, {} retypes, {} revokes, {} slots; free by size:",
+        stats.allocations,
         stats.calls.retypes,
         stats.calls.revokes,
         root.memory.kernel().slots.in_use(),
