@@ -13,7 +13,7 @@ pub const CACHED_SIZES: usize = 11;
 /// Blocks in one cache at most.
 pub const CACHE_DEPTH: usize = 32;
 /// Blocks of a full cache that are merged at once: bounds the work of one request.
-pub const FLUSH_BATCH: usize = 4;
+pub const FLUSH_BATCH: usize = 2;
 
 /// A block, but for its size.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -279,7 +279,7 @@ impl<'m, K: UntypedKernel> Phys<'m, K> {
     fn set_cache_limits(&mut self) {
         self.trim();
         for (size_bits, cache) in (PAGE_BITS..).zip(&mut self.caches) {
-            let share = (self.total_bytes / CACHE_SHARE >> size_bits) as usize;
+            let share = ((self.total_bytes / CACHE_SHARE) >> size_bits) as usize;
             cache.set_limit(if self.caching { share.clamp(1, CACHE_DEPTH) } else { 0 });
         }
     }
