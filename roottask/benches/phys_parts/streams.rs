@@ -30,7 +30,7 @@ pub fn streams(quick: bool) -> Vec<Stream> {
         churn(count),
         mix("order0-random@90%", count, 9, |_| 0),
         drain("fill-drain-fifo", |_| {}),
-        drain("fill-drain-lifo", |order| order.reverse()),
+        drain("fill-drain-lifo", <[u32]>::reverse),
         drain("fill-drain-random", shuffle),
     ]
 }
@@ -78,7 +78,7 @@ fn churn(count: usize) -> Stream {
 }
 
 /// Takes every page, and gives all back in another order.
-fn drain(name: &'static str, arrange: impl Fn(&mut Vec<u32>)) -> Stream {
+fn drain(name: &'static str, arrange: impl Fn(&mut [u32])) -> Stream {
     let mut order: Vec<u32> = (0..FRAMES as u32).collect();
     let op = |take| move |slot: &u32| Op { slot: *slot, order: 0, take };
     let mut ops: Vec<Op> = order.iter().map(op(true)).collect();
@@ -87,7 +87,7 @@ fn drain(name: &'static str, arrange: impl Fn(&mut Vec<u32>)) -> Stream {
     Stream { name, ops, prefill: 0 }
 }
 
-fn shuffle(order: &mut Vec<u32>) {
+fn shuffle(order: &mut [u32]) {
     let mut random = Random::new(99);
     for end in (2..=order.len()).rev() {
         let pick = random.index(end);
