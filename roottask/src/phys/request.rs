@@ -64,6 +64,11 @@ impl<K: UntypedKernel> Phys<'_, K> {
         if let Some(block) = self.take_cached(class) {
             return Ok(block);
         }
+        if class < CLASSES
+            && let Some((group, number)) = self.take_page(class)
+        {
+            return Ok(self.page(class, group, number));
+        }
         self.alloc_slow(size_bits).map(Words::block)
     }
 
@@ -252,7 +257,7 @@ impl<K: UntypedKernel> Phys<'_, K> {
         };
         let entry = Entry { page, slot: record.first + number };
         let Some(cache) = self.caches.get_mut(class).filter(|cache| !cache.is_off()) else {
-            self.merge(&entry.block(size_bits));
+            self.merge_in_groups(page / 64, number, size_bits);
             return Ok(());
         };
         record.idle |= 1 << number;
@@ -307,18 +312,24 @@ impl<K: UntypedKernel> Phys<'_, K> {
         }
         let group = (block.paddr >> GROUP_BITS) as u32;
         match self.groups.get(group as usize).map_or(Kind::Absent, Group::kind) {
-            Kind::Pages(class) => self.give_page(usize::from(class), group, block.number()),
-            Kind::Block(order) => {
-                self.groups[group as usize].set_kind(Kind::Idle);
-                let order = usize::from(order);
-                self.buddy.give(self.words, self.groups, order, group >> order);
-            }
+            Kind::Pages(_) | Kind::Block(_) => self.merge_in_groups(group, block.number(), block.size_bits),
             Kind::Absent | Kind::Idle if self.devices.overlaps(block) => {
                 // That it is in use was checked.
                 let _ = self.devices.free(&mut self.kernel, &mut self.calls, block);
             }
             Kind::Absent | Kind::Idle => self.loose.give(block),
         }
+    }
+
+    /// The same for a block that is known to come out of a group, or to consist of groups.
+    #[inline]
+    fn merge_in_groups(&mut self, group: u32, number: u32, size_bits: u8) {
+        if size_bits < GROUP_BITS {
+            return self.give_page(usize::from(size_bits - PAGE_BITS), group, number);
+        }
+        self.groups[group as usize].set_kind(Kind::Idle);
+        let order = usize::from(size_bits - GROUP_BITS);
+        self.buddy.give(self.words, self.groups, order, group >> order);
     }
 
     /// The block of this class that was freed last.
@@ -337,7 +348,9 @@ impl<K: UntypedKernel> Phys<'_, K> {
         let before = self.caches[class].count();
         for _ in 0..count {
             let Some(entry) = self.caches[class].pop_oldest() else { break };
-            self.merge(&entry.block(PAGE_BITS + class as u8));
+            let size_bits = PAGE_BITS + class as u8;
+            let number = number(u64::from(entry.page) << PAGE_BITS, size_bits);
+            self.merge_in_groups(entry.page / 64, number, size_bits);
         }
         before != 0
     }
