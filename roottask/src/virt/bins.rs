@@ -2,9 +2,12 @@
 //!
 //! Below 32 pages each length has a list of its own; above, a doubling is cut into 16 steps. So the list to look in is
 //! computed, and the next one that certainly fits is found with two bit operations, whatever the address space holds.
+//!
+//! Chunks in which a large page can begin are in a second set of lists, by their length from that address on: so
+//! requests aligned to large pages find what fits as quickly as others, and leave the longest chunks whole.
 
 use super::PAGE_BYTES;
-use super::nodes::{NIL, NodeId, NodePool};
+use super::nodes::{NIL, Node, NodeId, NodePool};
 
 /// Lengths below this many pages have lists of their own.
 const EXACT: u64 = 32;
@@ -14,9 +17,12 @@ const STEP_BITS: u32 = 4;
 const BINS: usize = EXACT as usize + ((52 - EXACT.ilog2()) << STEP_BITS) as usize;
 const WORDS: usize = BINS.div_ceil(64);
 
-/// The lists.
+/// Bytes of a large page.
+pub const LARGE_BYTES: u64 = 512 * PAGE_BYTES;
+
+/// The lists of all free chunks by their length, or (`LARGE`) of those in which a large page can begin.
 #[derive(Debug)]
-pub struct Bins {
+pub struct Bins<const LARGE: bool> {
     heads: [NodeId; BINS],
     /// Bit n of word w: list 64 w + n has a chunk.
     filled: [u64; WORDS],
@@ -36,7 +42,7 @@ pub fn bin(len: u64) -> usize {
     EXACT as usize + (((log - EXACT.ilog2()) as usize) << STEP_BITS) + step
 }
 
-impl Bins {
+impl<const LARGE: bool> Bins<LARGE> {
     /// No chunk.
     pub const fn new() -> Self {
         Self { heads: [NIL; BINS], filled: [0; WORDS], words: 0 }
@@ -77,32 +83,57 @@ impl Bins {
         Some(word * 64 + self.filled[word].checked_ilog2()? as usize)
     }
 
+    /// Bytes that count for the lists, 0 if the chunk is in none.
+    #[inline(always)]
+    pub fn length(node: &Node) -> u64 {
+        if LARGE { node.large_len() } else { node.len }
+    }
+
+    /// Neighbours of a chunk in its list.
+    #[inline(always)]
+    pub fn links(node: &Node) -> [NodeId; 2] {
+        if LARGE { node.child } else { node.bin }
+    }
+
+    #[inline(always)]
+    fn links_mut(node: &mut Node) -> &mut [NodeId; 2] {
+        if LARGE { &mut node.child } else { &mut node.bin }
+    }
+
     /// Puts a free chunk into its list.
     #[inline]
     pub fn insert(&mut self, pool: &mut NodePool, id: NodeId) {
         let node = pool.at_mut(id);
-        let bin = bin(node.len);
+        let length = Self::length(node);
+        if length == 0 {
+            return;
+        }
+        let bin = bin(length);
         let next = self.heads[bin];
-        node.bin = [NIL, next];
+        *Self::links_mut(node) = [NIL, next];
         self.heads[bin] = id;
         if next == NIL {
             self.filled[bin / 64] |= 1 << (bin % 64);
             self.words |= 1 << (bin / 64);
         } else {
-            pool.at_mut(next).bin[0] = id;
+            Self::links_mut(pool.at_mut(next))[0] = id;
         }
     }
 
-    /// Takes a chunk out of its list, before its length changes.
+    /// Takes a chunk out of its list, before its start or length changes.
     #[inline]
     pub fn remove(&mut self, pool: &mut NodePool, id: NodeId) {
         let node = pool.at(id);
-        let (bin, [prev, next]) = (bin(node.len), node.bin);
+        let (length, [prev, next]) = (Self::length(node), Self::links(node));
+        if length == 0 {
+            return;
+        }
+        let bin = bin(length);
         if next != NIL {
-            pool.at_mut(next).bin[0] = prev;
+            Self::links_mut(pool.at_mut(next))[0] = prev;
         }
         if prev != NIL {
-            pool.at_mut(prev).bin[1] = next;
+            Self::links_mut(pool.at_mut(prev))[1] = next;
             return;
         }
         self.heads[bin] = next;
@@ -112,6 +143,25 @@ impl Bins {
                 self.words &= !(1 << (bin / 64));
             }
         }
+    }
+
+    /// A chunk whose length in these lists is at least `len`: out of the list that may hold shorter ones, within a
+    /// few tries, or the next one in any list above.
+    #[inline(always)]
+    pub fn fit(&self, pool: &NodePool, len: u64, tries: usize) -> Option<NodeId> {
+        let first = bin(len);
+        let mut id = self.heads[first];
+        for _ in 0..tries {
+            if id == NIL {
+                break;
+            }
+            let node = pool.at(id);
+            if Self::length(node) >= len {
+                return Some(id);
+            }
+            id = Self::links(node)[1];
+        }
+        self.next_filled(first + 1).map(|above| self.heads[above])
     }
 }
 

@@ -6,7 +6,7 @@ use super::{AddressSpace, PAGE_BYTES};
 impl AddressSpace {
     /// Makes `addr..addr + len`, which lies in the free chunk, a used one; takes up to four nodes.
     pub(super) fn carve(&mut self, pool: &mut NodePool, chunk: NodeId, addr: u64, len: u64) -> NodeId {
-        self.bins.remove(pool, chunk);
+        self.unbin(pool, chunk);
         let node = pool.at_mut(chunk);
         let (before, after) = (addr - node.start, node.end() - (addr + len));
         self.free_bytes -= len;
@@ -18,14 +18,28 @@ impl AddressSpace {
             node.tag = 0;
         } else {
             node.len = before;
-            self.bins.insert(pool, chunk);
+            self.bin(pool, chunk);
             used = self.add_after(pool, chunk, State::Used, addr, len);
         }
         if after != 0 {
             let rest = self.add_after(pool, used, State::Free, addr + len, after);
-            self.bins.insert(pool, rest);
+            self.bin(pool, rest);
         }
         used
+    }
+
+    /// Puts a free chunk into the bins.
+    #[inline]
+    pub(super) fn bin(&mut self, pool: &mut NodePool, id: NodeId) {
+        self.bins.insert(pool, id);
+        self.large_bins.insert(pool, id);
+    }
+
+    /// Takes a free chunk out of the bins, before it changes.
+    #[inline]
+    fn unbin(&mut self, pool: &mut NodePool, id: NodeId) {
+        self.bins.remove(pool, id);
+        self.large_bins.remove(pool, id);
     }
 
     /// Cuts a used chunk in two at `addr`; returns the upper one. Takes up to two nodes.
@@ -71,7 +85,7 @@ impl AddressSpace {
         self.free_bytes += len;
         let mut whole = id;
         if prev != NIL && pool.at(prev).state == State::Free {
-            self.bins.remove(pool, prev);
+            self.unbin(pool, prev);
             pool.at_mut(prev).len += len;
             self.drop_chunk(pool, id);
             whole = prev;
@@ -81,11 +95,11 @@ impl AddressSpace {
             node.guards = 0;
         }
         if next != NIL && pool.at(next).state == State::Free {
-            self.bins.remove(pool, next);
+            self.unbin(pool, next);
             let more = pool.at(next).len;
             pool.at_mut(whole).len += more;
             self.drop_chunk(pool, next);
         }
-        self.bins.insert(pool, whole);
+        self.bin(pool, whole);
     }
 }

@@ -2,19 +2,21 @@
 //!
 //! The shortest list that can hold the request is looked through for a few steps, then any chunk of the next list
 //! that has one will do: nearly the best fit, which packs well, at a cost that does not depend on how many chunks
-//! there are. Aligned requests look for a chunk that happens to be aligned, then for length + alignment, which fits
-//! anywhere; only when there is none either, a bounded number of the shorter ones is tried exactly.
+//! there are. Requests aligned to large pages have lists of their own. Others look for a chunk that happens to be
+//! aligned, then for length + alignment, which fits anywhere; only when there is none either, a bounded number of the shorter ones is tried exactly.
 
-use super::bins::bin;
+use super::bins::{LARGE_BYTES, bin};
 use super::nodes::{NIL, Node, NodeId, NodePool};
 use super::{AddressSpace, PAGE_BYTES};
 
+/// Alignments up to this one are met by chance often enough.
+const SMALL_ALIGN: u64 = 64 * PAGE_BYTES;
 /// Chunks looked at in the list that may hold the request.
 const FIRST_TRIES: usize = 4;
 /// Chunks tried for an aligned request that are nearly as long as length + alignment.
 const BELOW_TRIES: usize = 8;
 /// Chunks tried exactly for an aligned request when no chunk holds it at any alignment.
-const EXACT_TRIES: usize = 128;
+const EXACT_TRIES: usize = 512;
 
 impl AddressSpace {
     /// A free chunk, and the address in it.
@@ -22,6 +24,13 @@ impl AddressSpace {
     pub(super) fn find_fit(&self, pool: &NodePool, len: u64, align: u64) -> Option<(NodeId, u64)> {
         if align == PAGE_BYTES {
             return self.fit_anywhere(pool, len);
+        }
+        if align > SMALL_ALIGN
+            && align <= LARGE_BYTES
+            && let Some(id) = self.large_bins.fit(pool, len, FIRST_TRIES)
+        {
+            let node = pool.at(id);
+            return Some((id, node.end() - node.large_len()));
         }
         if let Some(found) = self.try_list(pool, bin(len), FIRST_TRIES, len, align) {
             return Some(found);
@@ -57,24 +66,11 @@ impl AddressSpace {
     /// A chunk of at least `len` bytes, and its start.
     #[inline(always)]
     fn fit_anywhere(&self, pool: &NodePool, len: u64) -> Option<(NodeId, u64)> {
-        let first = bin(len);
-        let mut id = self.bins.head(first);
-        for _ in 0..FIRST_TRIES {
-            if id == NIL {
-                break;
-            }
-            let node = pool.at(id);
-            if node.len >= len {
-                return Some((id, node.start));
-            }
-            id = node.bin[1];
+        match self.bins.fit(pool, len, FIRST_TRIES) {
+            Some(id) => Some((id, pool.at(id).start)),
+            // Nothing longer: one of the others of about this length.
+            None => self.try_list(pool, bin(len), EXACT_TRIES, len, PAGE_BYTES),
         }
-        if let Some(above) = self.bins.next_filled(first + 1) {
-            let id = self.bins.head(above);
-            return Some((id, pool.at(id).start));
-        }
-        // Nothing longer: one of the others of about this length.
-        self.try_list(pool, first, EXACT_TRIES, len, PAGE_BYTES)
     }
 
     /// The first chunk of a list that holds an aligned request.

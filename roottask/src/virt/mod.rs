@@ -97,7 +97,8 @@ pub struct Stats {
 #[derive(Debug)]
 pub struct AddressSpace {
     tree: Tree,
-    bins: Bins,
+    bins: Bins<false>,
+    large_bins: Bins<true>,
     /// The chunk with the lowest address.
     first: NodeId,
     recent: Recent,
@@ -129,10 +130,22 @@ impl AddressSpace {
         let state = State::Section;
         let section = pool.take(Node { start, next: first, count: 1, space: number, state, ..Node::UNUSED });
         pool.at_mut(first).section = section;
-        let mut bins = Bins::new();
-        bins.insert(pool, first);
         let (tree, recent) = (Tree::new(section), Recent::new());
-        Ok(Self { tree, bins, first, recent, number, total: len, free_bytes: len, ranges: 0, nodes: 2 })
+        let (bins, large_bins) = (Bins::new(), Bins::new());
+        let mut space = Self {
+            tree,
+            bins,
+            large_bins,
+            first,
+            recent,
+            number,
+            total: len,
+            free_bytes: len,
+            ranges: 0,
+            nodes: 2,
+        };
+        space.bin(pool, first);
+        Ok(space)
     }
 
     /// A range of `len` bytes at a multiple of `align`.

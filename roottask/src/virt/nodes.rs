@@ -2,6 +2,8 @@
 
 use core::ops::Range;
 
+use super::bins::LARGE_BYTES;
+
 /// Index of a node in its [`NodePool`].
 pub type NodeId = u32;
 
@@ -47,7 +49,8 @@ pub struct Node {
     pub(super) bin: [NodeId; 2],
     /// Chunk: its section.
     pub(super) section: NodeId,
-    /// Section: the left and the right child.
+    /// Section: the left and the right child. Free chunk in which a large page can begin: neighbours in the bin for
+    /// those.
     pub(super) child: [NodeId; 2],
     pub(super) parent: NodeId,
     /// Word of the user of a range.
@@ -84,8 +87,18 @@ impl Node {
         guards: 0,
     };
 
+    #[inline(always)]
     pub(super) fn end(&self) -> u64 {
         self.start + self.len
+    }
+
+    /// Bytes from the first address on at which a large page can begin; 0 if there is none.
+    #[inline(always)]
+    pub(super) fn large_len(&self) -> u64 {
+        match self.start.checked_add(LARGE_BYTES - 1) {
+            Some(end) => self.end().saturating_sub(end & !(LARGE_BYTES - 1)),
+            None => 0,
+        }
     }
 }
 

@@ -36,17 +36,19 @@ fn check_tree(pool: &NodePool, id: NodeId, parent: NodeId, out: &mut Vec<NodeId>
 }
 
 /// All chunks in bins; checks that each is in the list for its length and linked both ways.
-fn check_bins(space: &AddressSpace, pool: &NodePool) -> BTreeSet<NodeId> {
+fn check_bins<const LARGE: bool>(bins: &Bins<LARGE>, pool: &NodePool) -> BTreeSet<NodeId> {
     let mut found = BTreeSet::new();
     let mut list = 0;
-    while let Some(filled) = space.bins.next_filled(list) {
-        let (mut prev, mut id) = (NIL, space.bins.head(filled));
+    while let Some(filled) = bins.next_filled(list) {
+        let (mut prev, mut id) = (NIL, bins.head(filled));
         assert_ne!(id, NIL, "an empty list is marked as filled");
         while id != NIL {
             let node = pool.at(id);
-            assert_eq!((node.state, node.bin[0], bins::bin(node.len)), (State::Free, prev, filled));
+            let [below, above] = Bins::<LARGE>::links(node);
+            assert_eq!((node.state, below), (State::Free, prev));
+            assert_eq!(bins::bin(Bins::<LARGE>::length(node)), filled);
             assert!(found.insert(id));
-            (prev, id) = (id, node.bin[1]);
+            (prev, id) = (id, above);
         }
         list = filled + 1;
     }
@@ -57,7 +59,8 @@ fn check_bins(space: &AddressSpace, pool: &NodePool) -> BTreeSet<NodeId> {
 pub fn check(space: &AddressSpace, pool: &NodePool, start: u64, end: u64) -> Vec<Range> {
     let mut sections = Vec::new();
     check_tree(pool, space.tree.root, NIL, &mut sections);
-    let mut binned = check_bins(space, pool);
+    let mut binned = check_bins(&space.bins, pool);
+    let mut large = check_bins(&space.large_bins, pool);
     let (mut id, mut prev, mut addr, mut was_free) = (space.first, NIL, start, false);
     let (mut free_bytes, mut recent_bytes, mut nodes, mut live) = (0, 0, sections.len(), Vec::new());
     for section in sections {
@@ -72,6 +75,7 @@ pub fn check(space: &AddressSpace, pool: &NodePool, start: u64, end: u64) -> Vec
                 State::Free => {
                     assert!(!was_free, "free neighbours were not joined");
                     assert!(binned.remove(&id), "a free chunk is in no bin");
+                    assert_eq!(large.remove(&id), node.large_len() != 0);
                     free_bytes += node.len;
                 }
                 State::Used => live.push(range(id, &node)),
@@ -84,7 +88,7 @@ pub fn check(space: &AddressSpace, pool: &NodePool, start: u64, end: u64) -> Vec
         }
     }
     assert_eq!((addr, id), (end, NIL));
-    assert!(binned.is_empty(), "bins hold what the list does not");
+    assert!(binned.is_empty() && large.is_empty(), "bins hold what the list does not");
     let stats = space.stats(pool);
     assert_eq!((stats.free, stats.recent), (free_bytes + recent_bytes, recent_bytes));
     assert_eq!((stats.ranges as usize, stats.nodes as usize), (live.len(), nodes));

@@ -4,7 +4,8 @@ use super::*;
 use proptest::prelude::*;
 
 const PAGES: usize = 192;
-const START: u64 = 7 * PAGE_BYTES;
+/// Not the multiple of a large page, but one begins behind it.
+const START: u64 = 450 * PAGE_BYTES;
 
 #[derive(Clone, Debug)]
 enum Op {
@@ -18,7 +19,7 @@ enum Op {
 
 fn op() -> impl Strategy<Value = Op> {
     prop_oneof![
-        5 => (1u64..20, prop_oneof![3 => Just(0u32), 1 => 0u32..6])
+        5 => (1u64..20, prop_oneof![4 => Just(0u32), 1 => 0u32..6, 1 => 6u32..10])
             .prop_map(|(pages, align_bits)| Op::Alloc { pages, align_bits }),
         1 => (1u64..8).prop_map(|pages| Op::Guarded { pages }),
         2 => (0u64..200, 1u64..20).prop_map(|(page, pages)| Op::Reserve { page, pages }),
