@@ -103,6 +103,12 @@ const fn number(paddr: u64, size_bits: u8) -> u32 {
     ((paddr >> PAGE_BITS) as u32 % 64) >> (size_bits.wrapping_sub(PAGE_BITS) % 32)
 }
 
+/// Whether a block of 2^`size_bits` bytes, which is a size that blocks have, may begin at `paddr`.
+#[inline(always)]
+fn is_aligned(paddr: u64, size_bits: u8) -> bool {
+    paddr & ((1 << size_bits) - 1) == 0
+}
+
 /// Which part of the memory the cache of one block size may hold.
 const CACHE_SHARE: u64 = 2048;
 /// log2 of the largest untyped (abi.md 3.1).

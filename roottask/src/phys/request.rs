@@ -5,7 +5,7 @@ use super::cache::{Entry, FLUSH_BATCH};
 use super::group::{CLASSES, GROUP_BITS, Group, Kind, PAGE_BITS};
 use super::kernel::{Slot, UntypedKernel};
 use super::small::SMALL_MIN_BITS;
-use super::{Block, Error, Phys, number};
+use super::{Block, Error, Phys, is_aligned, number};
 
 /// Where a request goes by its size.
 enum Size {
@@ -24,12 +24,6 @@ fn size(size_bits: u8) -> Result<Size, Error> {
         }
         _ => Err(Error::BadBlock),
     }
-}
-
-/// Whether a block of 2^`size_bits` bytes, which is a size that blocks have, may begin at `paddr`.
-#[inline(always)]
-fn is_aligned(paddr: u64, size_bits: u8) -> bool {
-    paddr & ((1 << size_bits) - 1) == 0
 }
 
 /// A block in whole words. A [`Block`] that is returned through memory would be read there in other widths than it was
