@@ -18,19 +18,23 @@
 //! ```
 //!
 //! This declares `Now` and `Sleep` with their encodings, and `ClockRequest` with a `decode` for the server. A client
-//! says `proto::call(endpoint, &Sleep { nanoseconds: 5 })`; a server answers with [`Outgoing::reply`] or
-//! [`Outgoing::refusal`]. A reply has label 0 and the reply's words, or the number of a [`ServiceError`].
+//! says `proto::call(endpoint, &Sleep { nanoseconds: 5 })`; a server implements [`Handler`] for each of them and calls
+//! [`serve`], see [`service`]. A reply has label 0 and the reply's words, or the number of a [`ServiceError`].
 //!
-//! Labels below 0x100 are the kernel's (faults can come through the same endpoint); root has 0x100.., console 0x200...
+//! Labels below 0x100 are the kernel's (faults can come through the same endpoint); root has 0x100.., console 0x200..,
+//! timer 0x300.., ramfs 0x400... From 0x1000 on they are everybody's.
 //!
 //! * [`wire`]: how values become words
+//! * [`service`], [`pending`]: the server's loop, and answers that come later
 //! * [`transport`]: messages in registers and the IPC buffer
 //! * [`start`]: the page that a server starts with
 //! * [`root`], [`console`]: the services
 
 pub mod console;
+pub mod pending;
 mod protocol;
 pub mod root;
+pub mod service;
 pub mod start;
 mod text;
 pub mod transport;
@@ -39,6 +43,8 @@ pub mod wire;
 #[cfg(test)]
 mod tests;
 
+pub use pending::Pending;
+pub use service::{Answer, Caller, Dispatch, Exchange, Handler, Service, serve};
 pub use text::{MAX_TEXT_BYTES, NAME_BYTES, Name, Text, TooLong};
 pub use transport::{Incoming, Outgoing};
 pub use wire::{DecodeError, Field, Message, Request, ServiceError, Sink, Source};

@@ -65,6 +65,7 @@ macro_rules! protocol {
             $($(#[$vmeta])* $name($name),)+
         }
 
+        #[allow(dead_code, reason = "a client needs none of it, and a server not all")]
         impl $protocol {
             /// Decodes the request with this label.
             ///
@@ -85,6 +86,24 @@ macro_rules! protocol {
                 message: &$crate::ipc::Message,
             ) -> ::core::result::Result<Self, $crate::proto::ServiceError> {
                 Self::decode(message.label(), &mut $crate::proto::Incoming::new(message))
+            }
+        }
+
+        impl<S> $crate::proto::Dispatch<S> for $protocol
+        where
+            $(S: $crate::proto::Handler<$name>,)+
+        {
+            fn dispatch(
+                service: &mut S,
+                message: &$crate::ipc::Message,
+                exchange: &mut $crate::proto::Exchange,
+            ) -> ::core::option::Option<$crate::proto::Outgoing> {
+                match message.label() {
+                    $($label => exchange.handle::<$name, S>(service, message),)+
+                    _ => ::core::option::Option::Some($crate::proto::Outgoing::refusal(
+                        $crate::proto::ServiceError::UnknownRequest,
+                    )),
+                }
             }
         }
     };

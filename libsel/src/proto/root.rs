@@ -1,7 +1,7 @@
 //! The root task's service: memory, other services by name, and what a server has to say about itself.
 
 use super::text::{Name, Text};
-use super::wire::{DecodeError, Field, ServiceError, Sink, Source};
+use super::wire::{DecodeError, Field, Request, ServiceError, Sink, Source};
 use crate::abi::Word;
 use crate::cap::{AbsoluteSlot, Cap, Endpoint};
 use crate::{fields, ipc, protocol};
@@ -106,6 +106,10 @@ protocol! {
             /// 0: as intended.
             code: u64,
         },
+        /// Sends a new reply object as a capability, so that the caller can let one more client wait.
+        ///
+        /// Errors: `OutOfMemory`; `NoSlot` the caller's receive slot is not free.
+        NewReply = 0x106 -> () {},
     }
 }
 
@@ -131,10 +135,20 @@ impl RootService {
 
     /// [`Lookup`]; the endpoint goes into `slot`, which has to be free.
     pub fn lookup(self, name: Name, slot: AbsoluteSlot) -> Result<(), ServiceError> {
+        self.receive(&Lookup { name }, slot)
+    }
+
+    /// [`NewReply`]; the capability goes into `slot`, which has to be free.
+    pub fn new_reply(self, slot: AbsoluteSlot) -> Result<(), ServiceError> {
+        self.receive(&NewReply {}, slot)
+    }
+
+    /// Asks for a capability.
+    fn receive(self, request: &impl Request<Reply = ()>, slot: AbsoluteSlot) -> Result<(), ServiceError> {
         if !ipc::set_receive_slot(slot) {
             return Err(ServiceError::NoSlot);
         }
-        let reply = super::Outgoing::request(&Lookup { name }).call(self.0);
+        let reply = super::Outgoing::request(request).call(self.0);
         match ServiceError::from_label(reply.label()) {
             Some(error) => Err(error),
             None if reply.capability_received() => Ok(()),

@@ -28,6 +28,8 @@ pub mod slot {
     pub const SERVICE: Cap<Endpoint> = Cap::new(5);
     /// I/O ports, if the server has any.
     pub const IO_PORTS: Cap<IoPort> = Cap::new(6);
+    /// Set in the badge of every signal that a server receives, so that none is taken for a client.
+    pub const SIGNAL: Word = 1 << 63;
     /// First slot that is free for received capabilities.
     pub const FIRST_FREE: CPtr = 16;
     /// One past the last slot.

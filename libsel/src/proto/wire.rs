@@ -103,44 +103,49 @@ impl Field for bool {
     }
 }
 
-/// Why a service did not do what it was asked: the label of its reply.
+/// Why a service did not do what it was asked: the label of its reply. The labels are none of the kernel's errors: one of
+/// those says that there is no service any more.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u64)]
 pub enum ServiceError {
     /// The request's words are malformed.
-    BadRequest = 1,
+    BadRequest = 0x41,
     /// The service has no request with this label.
-    UnknownRequest = 2,
+    UnknownRequest = 0x42,
     /// No memory is left, or not for this client.
-    OutOfMemory = 3,
+    OutOfMemory = 0x43,
     /// A value is not possible.
-    InvalidArgument = 4,
+    InvalidArgument = 0x44,
     /// There is nothing of this name or address.
-    NotFound = 5,
+    NotFound = 0x45,
     /// The name or address is taken.
-    InUse = 6,
+    InUse = 0x46,
     /// This client may not.
-    Refused = 7,
+    Refused = 0x47,
     /// No capability slot is left.
-    NoSlot = 8,
+    NoSlot = 0x48,
     /// The reply could not be decoded, or has a label that no error has.
-    BadReply = 9,
+    BadReply = 0x49,
+    /// The server is gone, or another one runs in its place.
+    Gone = 0x4a,
 }
 
 impl ServiceError {
-    /// The error that a reply's label names; `None` for 0, success.
+    /// The error that a reply's label names; `None` for 0, success. The kernel's own errors (abi.md 5) mean that the call
+    /// reached no server.
     #[inline]
     pub const fn from_label(label: Word) -> Option<Self> {
         Some(match label {
             0 => return None,
-            1 => ServiceError::BadRequest,
-            2 => ServiceError::UnknownRequest,
-            3 => ServiceError::OutOfMemory,
-            4 => ServiceError::InvalidArgument,
-            5 => ServiceError::NotFound,
-            6 => ServiceError::InUse,
-            7 => ServiceError::Refused,
-            8 => ServiceError::NoSlot,
+            0x41 => ServiceError::BadRequest,
+            0x42 => ServiceError::UnknownRequest,
+            0x43 => ServiceError::OutOfMemory,
+            0x44 => ServiceError::InvalidArgument,
+            0x45 => ServiceError::NotFound,
+            0x46 => ServiceError::InUse,
+            0x47 => ServiceError::Refused,
+            0x48 => ServiceError::NoSlot,
+            0x4a | 1..=10 => ServiceError::Gone,
             _ => ServiceError::BadReply,
         })
     }
@@ -163,6 +168,7 @@ impl fmt::Display for ServiceError {
             ServiceError::InUse => "in use",
             ServiceError::Refused => "not allowed",
             ServiceError::NoSlot => "no capability slot is left",
+            ServiceError::Gone => "the server is gone or was restarted; look it up again",
             ServiceError::BadReply => "the service's reply could not be decoded",
         })
     }

@@ -40,6 +40,34 @@ impl Slots {
     }
 }
 
+/// A set of slots.
+pub(crate) struct Marks([AtomicU64; WORDS]);
+
+impl Marks {
+    /// None.
+    pub const fn new() -> Self {
+        Marks([const { AtomicU64::new(0) }; WORDS])
+    }
+
+    /// Adds a slot; numbers beyond the CSpace are ignored.
+    pub fn mark(&self, cptr: CPtr) {
+        if let Some(word) = self.0.get((cptr / 64) as usize) {
+            word.fetch_or(1 << (cptr % 64), Ordering::Relaxed);
+        }
+    }
+
+    /// Takes the lowest slot out of the set.
+    pub fn take_marked(&self) -> Option<CPtr> {
+        for (index, word) in self.0.iter().enumerate() {
+            let lowest = |marked: u64| (marked != 0).then(|| marked & (marked - 1));
+            if let Ok(before) = word.try_update(Ordering::Relaxed, Ordering::Relaxed, lowest) {
+                return Some(index as CPtr * 64 + CPtr::from(before.trailing_zeros()));
+            }
+        }
+        None
+    }
+}
+
 static SLOTS: Slots = Slots::new();
 
 /// Takes a free slot of the server's CSpace.

@@ -1,6 +1,7 @@
 //! The service loop: memory, names, lines to print, and the faults of servers.
+use libsel::abi::{CapRights, ObjectType};
 use libsel::bootinfo::initial;
-use libsel::cap::AbsoluteSlot;
+use libsel::cap::{AbsoluteSlot, Cap, Reply};
 use libsel::fault::Fault;
 use libsel::ipc::Message;
 use libsel::println;
@@ -11,11 +12,15 @@ use roottask::loader::PAGE;
 use roottask::virt::{NODES_AT_MOST, NodePool};
 use roottask::{clean, exit};
 
+use super::memory::untyped;
 use super::pieces::{MAX_PAGES, OutOfMemory, PieceId, Use};
 use super::server::{Server, ServerId, sender};
 use super::space::{Access, Target};
 use super::window::read_panic;
 use super::{CALL_RIGHTS, Root, own_slot, report};
+
+/// log2 of the bytes of a reply object.
+const REPLY_BITS: u8 = ObjectType::Reply.object_bits(0) as u8;
 
 /// What a request is answered with.
 enum Answer {
@@ -134,6 +139,7 @@ impl Root {
                 }
                 Ok(Answer::Capability(slot))
             }
+            RootRequest::NewReply(_) => self.new_reply(id),
             RootRequest::Log(log) => {
                 if let Some(server) = self.server(id) {
                     for line in clean::lines(log.text.as_bytes()) {
@@ -151,6 +157,21 @@ impl Root {
                 Ok(Answer::None)
             }
         }
+    }
+
+    /// A new reply object of a server's.
+    fn new_reply(&mut self, id: ServerId) -> Outcome {
+        let (block, first) = self.pieces.objects(&mut self.memory, id, REPLY_BITS, 1)?;
+        let made: Result<Cap<Reply>, _> = untyped(block).retype_one(0, initial::CNODE, u64::from(first));
+        let slot = self.memory.kernel().slots.take(1).ok_or(ServiceError::OutOfMemory)?;
+        let copied = made.and_then(|reply| {
+            own_slot(slot).copy(AbsoluteSlot::in_cspace(initial::CNODE, reply.cptr()), CapRights::ALL)
+        });
+        if copied.is_err() {
+            self.memory.kernel().slots.give(slot, 1);
+            return Err(ServiceError::OutOfMemory.into());
+        }
+        Ok(Answer::Capability(slot))
     }
 
     /// Maps zeroed memory: one range and one piece for each 64 pages.
