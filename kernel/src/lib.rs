@@ -38,6 +38,7 @@ pub mod other_calls;
 pub mod print;
 pub mod queue;
 pub mod sched;
+pub mod screen;
 pub mod state;
 pub mod syscall;
 #[cfg(test)]

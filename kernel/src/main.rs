@@ -10,7 +10,7 @@ mod machine {
     use kernel::boot::layout::{Layout, Occupied};
     use kernel::boot::limine::{self, HandOver};
     use kernel::boot::region::Region;
-    use kernel::boot::{BootEnv, acpi, command_line, memory};
+    use kernel::boot::{BootEnv, Framebuffer, acpi, command_line, memory};
     use kernel::debug::panic::stop;
     use kernel::state::Config;
     use kernel::{arch, debug, entry};
@@ -28,16 +28,25 @@ mod machine {
         let line = limine::command_line();
         debug::log::set_level(line);
         set_exit_port(line);
+        let choices = command_line::config(line);
+        if let Some((framebuffer, base)) = limine::framebuffer() {
+            // SAFETY: the loader has mapped its framebuffers whole, at the addresses that it tells.
+            unsafe { arch::framebuffer::show(&framebuffer, base) };
+        }
         log::info!("Selkie {}, booted by {}", env!("CARGO_PKG_VERSION"), limine::Loader);
         log::info!("command line: {line}");
-        let choices = command_line::config(line);
         arch::cpu::init(unwanted(line, &choices)).unwrap_or_else(|error| stop(error));
         report_impossible(line, &choices);
         let hand_over = limine::read().unwrap_or_else(|error| stop(error));
         let mut layout = lay_out(&hand_over);
         let free_before = layout.free.bytes();
-        let direct_map = arch::paging::install(&hand_over.memory.ram, &mut layout.free, hand_over.mapping)
-            .unwrap_or_else(|error| stop(error));
+        let direct_map = arch::paging::install(
+            &hand_over.memory.ram,
+            &mut layout.free,
+            hand_over.mapping,
+            hand_over.framebuffer.as_ref(),
+        )
+        .unwrap_or_else(|error| stop(error));
 
         // From here on only the kernel's own.
         let kernel_bytes = layout.kernel_bytes + (free_before - layout.free.bytes());
@@ -157,6 +166,7 @@ mod machine {
     fn report(env: &BootEnv, platform: &acpi::Platform, timer: &arch::timer::Report) {
         log::info!("cpu: {}", arch::cpu::Name);
         log::info!("cpu features: {}", arch::cpu::features());
+        log::info!("cpu lacks: {}", arch::cpu::features().complement() - Features::HYPERVISOR);
         log::info!(
             "memory: {} MiB of RAM, {} MiB free in {} regions, kernel {} KiB",
             env.ram_bytes / MIB,
@@ -176,6 +186,13 @@ mod machine {
             platform.processors.max(1),
         );
         log::info!("time: {timer}");
+        let serial = if arch::has_serial_port() { "serial port at 0x3f8" } else { "no serial port" };
+        match &env.framebuffer {
+            Some(Framebuffer { width, height, .. }) => {
+                log::info!("console: {serial}, framebuffer of {width} x {height} pixels");
+            }
+            None => log::info!("console: {serial}, no framebuffer"),
+        }
         log::info!(
             "modules: the root task with {} KiB, {} others",
             env.root_image.len() / 1024,

@@ -275,6 +275,12 @@ pub fn put_char(byte: u8) {
     OUTPUT.with_borrow_mut(|output| output.push(byte));
 }
 
+/// There is no screen.
+pub fn leave_screen(_: u64, _: u64) {}
+
+/// There is no screen.
+pub fn take_screen_back() {}
+
 /// Tests that halt the machine fail.
 #[allow(clippy::panic, reason = "the host has no other way to stop")]
 pub fn halt(code: u8) -> ! {

@@ -134,7 +134,7 @@ pub fn read() -> Result<HandOver, HandOverError> {
         memory,
         modules,
         rsdp,
-        framebuffer: framebuffer(phys_offset),
+        framebuffer: framebuffer().map(|(found, _)| found),
         symbols,
     })
 }
@@ -156,16 +156,20 @@ fn kind(number: u64) -> MemoryKind {
     }
 }
 
-fn framebuffer(phys_offset: u64) -> Option<Framebuffer> {
+/// The first framebuffer with direct colour, and where the loader has mapped it.
+pub fn framebuffer() -> Option<(Framebuffer, u64)> {
+    let phys_offset = DIRECT_MAP.response()?.offset;
     let framebuffers = FRAMEBUFFER.response()?.framebuffers();
     let found = framebuffers.iter().find(|found| found.memory_model == FRAMEBUFFER_RGB)?;
-    Some(Framebuffer {
-        addr: (found.address().addr() as u64).wrapping_sub(phys_offset),
+    let base = found.address().addr() as u64;
+    let framebuffer = Framebuffer {
+        addr: base.wrapping_sub(phys_offset),
         pitch: u32::try_from(found.pitch).ok()?,
         width: u32::try_from(found.width).ok()?,
         height: u32::try_from(found.height).ok()?,
         bpp: u8::try_from(found.bpp).ok()?,
-    })
+    };
+    Some((framebuffer, base))
 }
 
 /// A copy of the kernel's command line; empty if there is none.

@@ -45,6 +45,7 @@ fn begin() {
         say!("[kernel] another panic while reporting the first; halted");
         arch::halt(arch::EXIT_PANIC);
     }
+    arch::take_screen_back();
 }
 
 fn finish(frames: Frames) -> ! {
@@ -96,6 +97,7 @@ pub fn exception(frame: &TrapFrame, address: u64) -> ! {
 
 /// Something outside of the kernel makes it impossible to start: says so in one line and stops.
 pub fn stop(reason: impl Display) -> ! {
+    arch::take_screen_back();
     say!("[kernel] cannot start: {reason}");
     arch::halt(arch::EXIT_PANIC)
 }

@@ -100,10 +100,23 @@ fn decode(k: &Kernel, untyped: UntypedCap, start: u64, call: &Invocation) -> Res
     if (free >> object_bits) < count {
         return Err(SyscallError::NotEnoughMemory(free));
     }
-    if untyped.device && !object.from_device() {
-        return Err(SyscallError::InvalidArgument(1));
+    if untyped.device {
+        check_device(untyped, object, start, count << object_bits)?;
     }
     Ok(Retype { object, size_bits, first, count, object_bits })
+}
+
+/// Devices' memory becomes frames and untyped memory only. The kernel draws on the framebuffer until frames are made of it.
+#[cold]
+fn check_device(untyped: UntypedCap, object: ObjectType, start: u64, bytes: u64) -> Result<(), SyscallError> {
+    if !object.from_device() {
+        return Err(SyscallError::InvalidArgument(1));
+    }
+    if object != ObjectType::Untyped {
+        let start = untyped.base.0 + start;
+        arch::leave_screen(start, start.saturating_add(bytes));
+    }
+    Ok(())
 }
 
 /// Clears the memory below the watermark, from the end, and lowers the watermark as it goes.

@@ -5,6 +5,7 @@ pub mod cpu;
 mod entry;
 mod exit;
 pub mod fpu;
+pub mod framebuffer;
 mod gdt;
 mod idt;
 mod interrupts;
@@ -31,7 +32,7 @@ pub use interrupts::{interrupt_pending, take_interrupt, wait_for_interrupt};
 pub use ioapic::{ioapic_count, ioapic_mask, ioapic_pins, ioapic_route};
 pub use paging::{fill_kernel_half, kernel_space};
 pub use port::{port_read, port_write};
-pub use serial::put_char;
+pub use serial::is_present as has_serial_port;
 pub use timer::{now, set_timer, tsc_hz};
 pub use tlb::{
     address_space, flush_all, flush_caches, flush_page, forget_address_space, forget_pool,
@@ -56,6 +57,22 @@ pub fn init_interrupts(platform: &Platform) -> Result<(), PagingError> {
     apic::init()?;
     ioapic::init(platform.ioapics())?;
     Ok(())
+}
+
+/// Shows a byte on the serial port and, while the kernel draws there, on the framebuffer.
+pub fn put_char(byte: u8) {
+    serial::put_char(byte);
+    framebuffer::put_char(byte);
+}
+
+/// Stops drawing if the framebuffer has a part between these physical addresses.
+pub fn leave_screen(start: u64, end: u64) {
+    framebuffer::leave(start, end);
+}
+
+/// Clears the framebuffer for the kernel's last words.
+pub fn take_screen_back() {
+    framebuffer::take_back();
 }
 
 /// Physical address of the local APIC's registers.

@@ -5,10 +5,11 @@ use core::fmt;
 use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use super::cpu::{self, Features};
-use super::{percpu, stack, tlb};
+use super::{framebuffer, percpu, stack, tlb};
 use crate::addr::{KernelPtr, PHYS_OFFSET, PhysAddr};
 use crate::arch::AddressSpace;
 use crate::arch::pte::{Entry, EntryFlags, PageTable, TABLE_ENTRIES};
+use crate::boot::Framebuffer;
 use crate::boot::acpi::PhysMemory;
 use crate::boot::layout::Kept;
 use crate::boot::memory::PAGE;
@@ -17,6 +18,8 @@ use crate::boot::region::{Region, RegionList};
 
 /// Where device registers are mapped, page by page.
 const DEVICE_WINDOW: u64 = 0xffff_ff00_0000_0000;
+/// Where the framebuffer is mapped, a GiB behind that.
+const SCREEN_WINDOW: u64 = DEVICE_WINDOW + (1 << HUGE_BITS);
 /// The page of the window through which [`PhysWindow`] looks.
 const LOOKING_GLASS: usize = 0;
 const LARGE_BITS: u64 = sel_abi::LARGE_PAGE_BITS;
@@ -167,6 +170,17 @@ impl Builder<'_> {
         Ok(())
     }
 
+    /// Maps a framebuffer, and tells where.
+    fn map_screen(&mut self, root: PhysAddr, screen: Region) -> Result<u64, PagingError> {
+        const LARGE_PAGE: u64 = 1 << LARGE_BITS;
+        let pages = screen.aligned_outward(LARGE_PAGE);
+        for paddr in (pages.start..pages.end).step_by(LARGE_PAGE as usize) {
+            let entry = self.entry(root, SCREEN_WINDOW + (paddr - pages.start), LARGE_BITS)?;
+            entry.set(Entry::new(PhysAddr(paddr), DEVICE | EntryFlags::LARGE));
+        }
+        Ok(SCREEN_WINDOW + (screen.start - pages.start))
+    }
+
     fn map_image(&mut self, root: PhysAddr) -> Result<(), PagingError> {
         let start = image().start;
         for section in sections() {
@@ -198,11 +212,12 @@ impl DirectMap {
 }
 
 /// Builds the kernel's page tables from free memory and switches to them: from here on, nothing that only the boot
-/// loader mapped can be reached. `ram` is what the direct map covers.
+/// loader mapped can be reached. `ram` is what the direct map covers; `screen` is drawn on further.
 pub fn install(
     ram: &RegionList,
     free: &mut RegionList,
     loader: LoaderMapping,
+    screen: Option<&Framebuffer>,
 ) -> Result<DirectMap, PagingError> {
     let mut builder = Builder { free, loader };
     let root = builder.allocate()?;
@@ -212,17 +227,34 @@ pub fn install(
     builder.map_image(root)?;
     let device = builder.entry(root, DEVICE_WINDOW, LARGE_BITS)?;
     let device_table = builder.next(device)?;
+    let screen = screen.and_then(|screen| Some((screen, screen_region(screen)?)));
+    let screen = match screen {
+        Some((screen, region)) => Some((screen, builder.map_screen(root, region)?)),
+        None => None,
+    };
+    framebuffer::hide();
     ROOT.store(root.0, Ordering::Relaxed);
     note_used_entries(root);
     DEVICE_TABLE.store(device_table.0, Ordering::Relaxed);
     // The direct map, the image and the stacks are where they were; statics and the stack lie in the image.
     tlb::set_address_space(kernel_space());
     cpu::enable_global_pages();
+    if let Some((screen, base)) = screen {
+        // SAFETY: it was mapped there just now, for good.
+        unsafe { framebuffer::show(screen, base) };
+    }
     if cpu::has(Features::PCID) {
         cpu::enable_tags();
         percpu::this().tags.enable();
     }
     Ok(DirectMap(()))
+}
+
+/// Where a framebuffer lies, if the kernel can draw on it and reach it.
+fn screen_region(screen: &Framebuffer) -> Option<Region> {
+    let bytes = framebuffer::bytes(screen).filter(|bytes| *bytes <= 1 << (HUGE_BITS - 1))?;
+    let region = Region { start: screen.addr, end: screen.addr.checked_add(bytes)? };
+    check(region.end).is_ok().then_some(region)
 }
 
 /// The page tables that map nothing but the kernel.

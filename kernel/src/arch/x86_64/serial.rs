@@ -8,6 +8,7 @@ const FIFO_CONTROL: u16 = COM1 + 2;
 const LINE_CONTROL: u16 = COM1 + 3;
 const MODEM_CONTROL: u16 = COM1 + 4;
 const LINE_STATUS: u16 = COM1 + 5;
+const SCRATCH: u16 = COM1 + 7;
 
 /// Divisor of the 1.8432 MHz clock for 115200 baud.
 const DIVISOR: u32 = 1;
@@ -32,6 +33,13 @@ pub fn init() {
     ] {
         port_write(port, 1, value);
     }
+}
+
+/// Whether there is a port: one keeps what is written to its scratch register.
+pub fn is_present() -> bool {
+    const PATTERN: u32 = 0x5a;
+    port_write(SCRATCH, 1, PATTERN);
+    port_read(SCRATCH, 1) == PATTERN
 }
 
 /// Sends one byte, after those before it.
