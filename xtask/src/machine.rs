@@ -40,9 +40,21 @@ pub struct MachineArgs {
     /// Wait for a debugger on TCP port 1234 before the first instruction
     #[arg(long)]
     pub gdb: bool,
+    /// Leave a part out of the machine
+    #[arg(long, value_name = "PART", value_enum, value_delimiter = ',')]
+    pub without: Vec<Part>,
     /// Let each instruction take 1 ns, so that runs repeat exactly
     #[arg(long)]
     pub icount: bool,
+}
+
+/// What a machine can do without.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Part {
+    /// Serial port COM1
+    Serial,
+    /// High precision event timer
+    Hpet,
 }
 
 /// Use of hardware virtualisation.
@@ -117,11 +129,15 @@ impl MachineArgs {
     /// QEMU's arguments. `interactive`: the serial line shares the terminal with QEMU's monitor (Ctrl-A c).
     pub fn qemu_arguments(&self, medium: &Medium, kvm: bool, interactive: bool) -> Vec<OsString> {
         let smp = self.smp.to_string();
+        let hpet = if self.without.contains(&Part::Hpet) { ",hpet=off" } else { "" };
+        let machine = format!("{}{hpet}", self.machine);
         let mut arguments: Vec<OsString> = Vec::new();
         let mut add = |words: &[&str]| arguments.extend(words.iter().map(OsString::from));
-        add(&["-machine", &self.machine, "-cpu", &self.cpu, "-m", &self.mem, "-smp", &smp]);
+        add(&["-machine", &machine, "-cpu", &self.cpu, "-m", &self.mem, "-smp", &smp]);
         add(&["-accel", if kvm { "kvm" } else { "tcg" }, "-display", &self.display, "-no-reboot"]);
-        if interactive {
+        if self.without.contains(&Part::Serial) {
+            add(&["-serial", "none", "-monitor", "none"]);
+        } else if interactive {
             add(&["-serial", "mon:stdio"]);
         } else {
             add(&["-serial", "stdio", "-monitor", "none"]);
@@ -186,6 +202,7 @@ mod tests {
             machine: "q35".into(),
             display: "none".into(),
             gdb: false,
+            without: Vec::new(),
             icount: false,
         }
     }

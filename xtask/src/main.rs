@@ -20,6 +20,7 @@ mod iso;
 mod limine;
 mod limine_conf;
 mod machine;
+mod machines;
 mod miri;
 mod needs;
 mod qemu;
@@ -75,6 +76,9 @@ enum Verb {
     /// Run random sequences of kernel entries on the host, checking each
     #[command(next_line_help = true)]
     Fuzz(fuzz::FuzzArgs),
+    /// Boot the ISO image on every kind of machine that QEMU can be
+    #[command(next_line_help = true)]
+    Machines(machines::MachinesArgs),
     /// Write docs/abi.md: what the self-test shows of the interface
     Abi,
     /// Run host tests under Miri, which finds undefined behaviour
@@ -98,6 +102,7 @@ fn dispatch(cli: &Cli) -> Result<u8> {
         Verb::Test(args) => test::run(&context, args)?,
         Verb::Hostile(args) => hostile::run(&context, args)?,
         Verb::Fuzz(args) => fuzz::run(&context, args)?,
+        Verb::Machines(args) => machines::run(&context, args)?,
         Verb::Abi => abi_table::run(&context)?,
         Verb::Miri => miri::run(&context)?,
         Verb::Bench(args) => bench::run(&context, args)?,

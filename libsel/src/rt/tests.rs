@@ -49,13 +49,13 @@ struct Seen {
 
 /// Plays root task and console. The console can be found from the second lookup on.
 fn play(seen: Rc<RefCell<Seen>>) {
-    let mut console = 0;
     let mut client = String::new();
     install(move |entry| {
         assert_eq!(entry.number, Syscall::Call.raw());
         let message = Message { badge: 1, info: entry.info, mrs: entry.mrs };
         let mut seen = seen.borrow_mut();
-        if entry.cap == console {
+        // Only the console's endpoint lies in a slot for received capabilities.
+        if entry.cap >= slot::FIRST_FREE {
             match ConsoleRequest::from_message(&message).unwrap() {
                 ConsoleRequest::Hello(hello) => client = hello.name.to_string(),
                 ConsoleRequest::Print(print) => {
@@ -76,7 +76,6 @@ fn play(seen: Rc<RefCell<Seen>>) {
                 if seen.lookups == 1 {
                     return refuse(ServiceError::NotFound);
                 }
-                console = slot::FIRST_FREE;
                 Registers { badge: 0, info: MessageInfo::new(0, 0, 1, 0), mrs: [0; 4] }
             }
             RootRequest::Log(log) => {
