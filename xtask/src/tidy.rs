@@ -32,6 +32,7 @@ pub fn run(context: &Context) -> Result<()> {
     check("lints of libraries on the host", host_lints(context));
     check("lints of xtask", lint(context, context.cargo().args(["clippy", "-p", "xtask", "--all-targets"])));
     check("lints of programs on the machine", machine_lints(context));
+    check("documentation of libsel", documentation(context));
     check("no allocator in the kernel", no_allocator(context));
     for (lines, path) in long_files(&context.root) {
         println!(
@@ -64,6 +65,12 @@ fn machine_lints(context: &Context) -> Result<()> {
 /// The workspace's lints hold as they are; whatever only warns is an error here.
 fn lint(context: &Context, command: Cmd<'_>) -> Result<()> {
     context.run(command.args(["--quiet", "--", "-D", "warnings"]))
+}
+
+/// Links that lead nowhere, and items without a word.
+fn documentation(context: &Context) -> Result<()> {
+    let command = context.cargo().args(["doc", "--quiet", "--no-deps", "-p", "libsel", "-p", "sel-abi"]);
+    context.run(command.env("RUSTDOCFLAGS", "-D warnings"))
 }
 
 fn no_allocator(context: &Context) -> Result<()> {

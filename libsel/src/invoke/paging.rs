@@ -38,6 +38,14 @@ impl<T: PagingStructure> Cap<T> {
     /// Errors: `InvalidCapability(0)` mapped already, `(1)` no address space or one without ASID;
     /// `InvalidArgument(0)` no user address; `FailedLookup` (39 or 30 bits left) the table above is missing;
     /// `DeleteFirst` the place is taken.
+    ///
+    /// ```no_run
+    /// # use libsel::{abi::*, bootinfo::initial, cap::*, invoke::*, println};
+    /// # fn example(table: Cap<PageTable>) -> libsel::Result<()> {
+    /// table.map_table(initial::VSPACE, 0x4000_0000, VmAttributes::WRITE_BACK)?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn map_table(self, vspace: Cap<VSpace>, address: Word, attributes: VmAttributes) -> Result<()> {
         self.perform(T::MAP, &[address, attributes.bits()], &[vspace.cptr()])
     }
@@ -45,6 +53,14 @@ impl<T: PagingStructure> Cap<T> {
     /// The matching unmap; the table's entries are forgotten. Succeeds on a table that is not mapped.
     ///
     /// Error: `RevokeFirst` there are other capabilities to the table.
+    ///
+    /// ```no_run
+    /// # use libsel::{abi::*, bootinfo::initial, cap::*, invoke::*, println};
+    /// # fn example(table: Cap<PageTable>) -> libsel::Result<()> {
+    /// table.unmap_table()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn unmap_table(self) -> Result<()> {
         self.perform(T::UNMAP, &[], &[])
     }
@@ -57,6 +73,14 @@ impl<S: FrameSize> Cap<Frame<S>> {
     /// `InvalidArgument(0)` no user address, or mapped elsewhere; `AlignmentError`; `FailedLookup` (39, 30 or 21 bits
     /// left, see [`crate::Error::missing_paging_level`]) a table is missing; `DeleteFirst` a table is in the place of
     /// a large frame.
+    ///
+    /// ```no_run
+    /// # use libsel::{abi::*, bootinfo::initial, cap::*, invoke::*, println};
+    /// # fn example(frame: Cap<Page>) -> libsel::Result<()> {
+    /// frame.map(initial::VSPACE, 0x4000_0000, CapRights::READ_WRITE, VmAttributes::WRITE_BACK)?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn map(
         self,
         vspace: Cap<VSpace>,
@@ -68,11 +92,28 @@ impl<S: FrameSize> Cap<Frame<S>> {
     }
 
     /// X86_Page_Unmap. Succeeds on a frame that is not mapped.
+    ///
+    /// ```no_run
+    /// # use libsel::{abi::*, bootinfo::initial, cap::*, invoke::*, println};
+    /// # fn example(frame: Cap<Page>) -> libsel::Result<()> {
+    /// frame.unmap()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn unmap(self) -> Result<()> {
         self.perform(Label::X86PageUnmap, &[], &[])
     }
 
     /// X86_Page_GetAddress: the frame's physical address.
+    ///
+    /// ```no_run
+    /// # use libsel::{abi::*, bootinfo::initial, cap::*, invoke::*, println};
+    /// # fn example(frame: Cap<Page>) -> libsel::Result<()> {
+    /// let physical = frame.get_address()?;
+    /// println!("a device reaches it at {physical:#x}");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn get_address(self) -> Result<Word> {
         self.invoke(Label::X86PageGetAddress, &[], &[]).map(|reply| reply.word(0))
     }

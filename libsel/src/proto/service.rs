@@ -53,7 +53,7 @@ pub trait Service {
     const TAKES_CAPS: bool = false;
 
     /// Something was signalled: interrupts, alarms, clients that ended (the bits are those of
-    /// [`slot`](super::start::slot)).
+    /// [`slot`]).
     fn notified(&mut self, _bits: Word) {}
 }
 
