@@ -1,9 +1,11 @@
 //! Where the machine hands over to the kernel: one function for each way in.
 //!
-//! The port's entry code has saved the registers of the current thread, runs on the core's stack with interrupts off,
-//! and restores the current thread when a function returns.
+//! The port's entry code has saved the registers of the current thread, and runs on the core's stack with interrupts
+//! off. None of the functions returns, so that none has to restore a register: they end where the port restores the
+//! thread that is the current one by then.
 use sel_abi::MessageInfo;
 
+use crate::arch;
 use crate::boot::BootEnv;
 use crate::boot::rootserver::{self, BootError};
 use crate::latency::Cause;
@@ -39,52 +41,67 @@ fn enter_syscall() -> (&'static mut Kernel, TcbPtr) {
 
 /// A Call. The arguments are in the saved registers as well.
 #[unsafe(no_mangle)]
-extern "C" fn selkie_call(cptr: u64, info: u64) {
+extern "C" fn selkie_call(cptr: u64, info: u64) -> ! {
     let (k, thread) = enter_syscall();
     syscall::call(k, thread, cptr, MessageInfo(info));
+    arch::enter_user()
 }
 
 /// A ReplyRecv.
 #[unsafe(no_mangle)]
-extern "C" fn selkie_reply_recv(cptr: u64, info: u64) {
+extern "C" fn selkie_reply_recv(cptr: u64, info: u64) -> ! {
     let (k, thread) = enter_syscall();
     syscall::reply_recv(k, thread, cptr, MessageInfo(info));
+    arch::enter_user()
 }
 
-/// One of the other calls that every build has, from Yield to NBSendRecv.
+/// A Yield.
 #[unsafe(no_mangle)]
-extern "C" fn selkie_other_call(cptr: u64, info: u64, number: i64) {
+extern "C" fn selkie_yield() -> ! {
+    let (k, thread) = enter_syscall();
+    syscall::yield_now(k, thread);
+    arch::enter_user()
+}
+
+/// One of the other calls that every build has.
+#[unsafe(no_mangle)]
+extern "C" fn selkie_other_call(cptr: u64, info: u64, number: i64) -> ! {
     let (k, thread) = enter_syscall();
     syscall::other_call(k, thread, cptr, MessageInfo(info), number);
+    arch::enter_user()
 }
 
 /// Any other system call.
 #[unsafe(no_mangle)]
-extern "C" fn selkie_syscall(_cptr: u64, _info: u64, number: i64) {
+extern "C" fn selkie_syscall(_cptr: u64, _info: u64, number: i64) -> ! {
     let (k, thread) = enter_syscall();
     syscall::unusual(k, thread, number);
+    arch::enter_user()
 }
 
 /// An exception in user mode; `address` is CR2.
 #[unsafe(no_mangle)]
-extern "C" fn selkie_exception(vector: u64, error_code: u64, address: u64) {
+extern "C" fn selkie_exception(vector: u64, error_code: u64, address: u64) -> ! {
     let k = enter();
     k.latency.begin(Cause::Exception);
     syscall::exception(k, vector, error_code, address);
+    arch::enter_user()
 }
 
 /// An interrupt in user mode.
 #[unsafe(no_mangle)]
-extern "C" fn selkie_interrupt(vector: u64) {
+extern "C" fn selkie_interrupt(vector: u64) -> ! {
     let k = enter();
     k.latency.begin(Cause::Interrupt);
     syscall::interrupt(k, vector as u8);
+    arch::enter_user()
 }
 
 /// `int N` in user mode with a vector that is a system call.
 #[unsafe(no_mangle)]
-extern "C" fn selkie_software_interrupt(vector: u64) {
+extern "C" fn selkie_software_interrupt(vector: u64) -> ! {
     let k = enter();
     k.latency.begin(Cause::Exception);
     syscall::software_interrupt(k, vector);
+    arch::enter_user()
 }

@@ -107,6 +107,9 @@ pub struct Kernel {
     pub now: u64,
     /// Per core: the time up to which the scheduling context that pays was charged.
     pub charged: u64,
+    /// Per core: before this time the current thread has budget, no thread's replenishment comes, and no domain's turn
+    /// ends; 0 if that has to be looked for. Whatever changes it also sets the timer again, or sets it to 0.
+    pub quiet_until: u64,
     /// Per core: what the scheduler has to do before the kernel is left.
     pub action: Action,
     /// Per core: the timer must be set again.
@@ -152,6 +155,7 @@ impl Kernel {
             current_context: None,
             now: 0,
             charged: 0,
+            quiet_until: 0,
             action: Action::Continue,
             reprogram: false,
             fpu_owner: None,
@@ -193,7 +197,7 @@ impl Kernel {
     }
 
     /// Loads the FPU registers of the thread that runs next, if another's are loaded (abi.md 9.10).
-    #[inline]
+    #[inline(always)]
     pub fn switch_fpu(&mut self, thread: TcbPtr) {
         if thread.fpu_disabled() {
             arch::fpu_enable(false);
@@ -207,11 +211,8 @@ impl Kernel {
 
     #[inline(always)]
     fn load_fpu(&mut self, thread: TcbPtr) {
-        if let Some(owner) = self.fpu_owner {
-            arch::fpu_save(&owner.fpu);
-        }
-        arch::fpu_restore(&thread.fpu);
-        self.fpu_owner = Some(thread);
+        let owner = self.fpu_owner.replace(thread);
+        arch::fpu_switch(owner.map(|owner| &owner.get().fpu), &thread.fpu);
     }
 
     /// Saves the FPU registers of a thread, if they are loaded, and gives them up.

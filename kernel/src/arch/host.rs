@@ -128,6 +128,11 @@ pub fn set_timer(now: u64, ticks: u64) {
     TIMER.set(now.saturating_add(ticks));
 }
 
+/// Records the deadline.
+pub fn set_timer_early(now: u64, ticks: u64) {
+    set_timer(now, ticks);
+}
+
 /// Nothing to do.
 pub fn end_of_interrupt() {}
 
@@ -265,7 +270,7 @@ pub fn fpu_init(state: &FpuState) {
 pub fn fpu_save(_state: &FpuState) {}
 
 /// Nothing to do.
-pub fn fpu_restore(_state: &FpuState) {}
+pub fn fpu_switch(_from: Option<&FpuState>, _to: &FpuState) {}
 
 /// Nothing to do.
 pub fn fpu_enable(_on: bool) {}

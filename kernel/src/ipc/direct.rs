@@ -108,6 +108,6 @@ pub fn wait(k: &mut Kernel, current: TcbPtr, slot: KernelPtr<Slot>, blocking: bo
     }
     current.state.set(ThreadState::BlockedOnNotification { notification });
     notification.queue.insert_only(current);
-    k.leave_to_first();
+    k.leave_to_first(current);
     true
 }

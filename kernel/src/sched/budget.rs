@@ -23,6 +23,16 @@ impl Kernel {
     /// Reads the clock; true if the current thread has budget, and no thread's replenishment has come.
     #[inline(always)]
     pub fn reads_clock_in_time(&mut self) -> bool {
+        let now = arch::now();
+        if now >= self.now && now < self.quiet_until {
+            self.now = now;
+            return true;
+        }
+        self.looks_at_time()
+    }
+
+    #[inline(never)]
+    fn looks_at_time(&mut self) -> bool {
         self.update_time();
         self.budget_left() && !self.has_to_awaken()
     }
@@ -103,6 +113,7 @@ impl Kernel {
         }
         context.consumed.set(context.consumed.get().wrapping_add(ticks));
         self.charged = self.now;
+        self.quiet_until = 0;
         if let Some(thread) = self.current
             && thread.is_runnable()
             && thread.sched_context.get() == Some(context)
@@ -138,6 +149,7 @@ impl Kernel {
             context.consumed.set(context.consumed.get().wrapping_add(ticks));
         }
         self.charged = self.now;
+        self.quiet_until = 0;
     }
 
     #[inline(never)]
@@ -166,42 +178,24 @@ impl Kernel {
         }
     }
 
-    /// Sets the timer to the next thing that happens by itself.
-    #[inline(always)]
-    fn set_timer(&self) {
+    /// Sets the timer to the next thing that happens by itself. All time that was used is charged.
+    pub(super) fn set_timer(&mut self) {
         let mut ticks = u64::MAX;
         if let Some(context) = self.current_context {
             ticks = context.refills().head().amount;
         }
+        let mut quiet_until = self.now.saturating_add(ticks).saturating_sub(self.time.min_budget);
+        if let Some(thread) = self.sched.release.first() {
+            let time = release_time(thread);
+            quiet_until = quiet_until.min(time);
+            ticks = ticks.min(time.saturating_sub(self.now));
+        }
         if self.config.domains > 1 {
+            quiet_until = 0;
             ticks = ticks.min(self.domain_schedule.remaining());
         }
-        if let Some(thread) = self.sched.release.first() {
-            ticks = ticks.min(release_time(thread).saturating_sub(self.now));
-        }
+        self.quiet_until = quiet_until;
         arch::set_timer(self.now, ticks.saturating_sub(self.time.ticks_per_us));
-    }
-
-    /// Yield of a round robin thread: its slice ends, and the next one comes when the others of its priority had theirs.
-    /// False for any other thread. The current thread has budget, and no other one's replenishment has come.
-    #[inline(always)]
-    pub fn yield_slice(&mut self, thread: TcbPtr) -> bool {
-        let Some(context) = self.current_context else { return false };
-        if !context.is_round_robin() || context.refills().head().time > self.now {
-            return false;
-        }
-        context.refills().round_robin_exhaust();
-        context.consumed.set(context.consumed.get().wrapping_add(self.consumed()));
-        self.charged = self.now;
-        let priority = thread.priority.get();
-        if self.sched.ready.highest(self.sched.domain()).is_some_and(|highest| highest >= priority) {
-            self.enqueue_tail(thread);
-            self.leave_to_first();
-        } else {
-            self.reprogram = true;
-            self.switch_context();
-        }
-        true
     }
 
     /// Yield: gives up what is left of the head refill (abi.md 9.7).

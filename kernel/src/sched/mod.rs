@@ -5,6 +5,7 @@
 //! is seen there.
 
 mod budget;
+mod direct;
 pub mod ready;
 pub mod refill;
 
@@ -254,34 +255,6 @@ impl Kernel {
         self.choose();
     }
 
-    /// Leaves the current thread, which can go on, for `next`, which is in no queue and comes before it. As
-    /// [`Kernel::schedule`], this prepares the return to user mode.
-    #[inline(always)]
-    pub fn give_way(&mut self, current: TcbPtr, next: TcbPtr) {
-        self.enqueue_head(current);
-        self.leave_to(Some(next));
-    }
-
-    /// Leaves the current thread, which blocked, for the first of those that can run.
-    #[inline(always)]
-    pub fn leave_to_first(&mut self) {
-        let next = self.sched.ready.first(self.sched.domain());
-        if let Some(next) = next {
-            self.sched.ready.remove(next);
-        }
-        self.leave_to(next);
-    }
-
-    #[inline(always)]
-    fn leave_to(&mut self, next: Option<TcbPtr>) {
-        self.switch_to(next);
-        self.switch_context();
-        if next.is_none() {
-            self.idle();
-        }
-        self.activate();
-    }
-
     /// The thread, which is in no queue, runs next.
     #[inline(always)]
     fn take(&mut self, next: TcbPtr) {
@@ -306,10 +279,7 @@ impl Kernel {
         if self.domain_used_up() {
             self.next_domain();
         }
-        let next = self.sched.ready.first(self.sched.domain());
-        if let Some(next) = next {
-            self.sched.ready.remove(next);
-        }
+        let next = self.sched.ready.pop_first(self.sched.domain());
         self.action = Action::Continue;
         if next != self.current {
             self.switch_to(next);
@@ -346,7 +316,7 @@ impl Kernel {
     #[inline(always)]
     pub fn activate(&mut self) {
         let Some(thread) = self.current else { return };
-        if thread.state.get() == ThreadState::Restart {
+        if matches!(thread.state.get(), ThreadState::Restart) {
             thread.context.restart();
             thread.state.set(ThreadState::Running);
         }

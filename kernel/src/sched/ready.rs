@@ -71,18 +71,20 @@ impl ReadyQueues {
         }
     }
 
-    /// A list of this domain and priority is empty now.
+    /// The list of this domain and priority is empty now.
     #[inline(always)]
-    fn vacate(&mut self, thread: TcbPtr) {
-        let (domain, priority) = (usize::from(thread.domain.get()), thread.priority.get());
+    fn vacate(&mut self, domain: usize, priority: u8) {
         let Some(queues) = self.domains.get_mut(domain) else { return };
-        if let Some(word) = queues.word(priority) {
-            *word &= !bit(priority);
-        }
+        let Some(word) = queues.word(priority) else { return };
+        *word &= !bit(priority);
+        let word = *word;
         if let Some(highest) = self.highest.get_mut(domain)
             && *highest == u16::from(priority) + 1
         {
-            *highest = queues.find_highest();
+            *highest = match word.checked_ilog2() {
+                Some(low) => u16::from(priority / 64 * 64) + low as u16 + 1,
+                None => queues.find_highest(),
+            };
         }
     }
 
@@ -142,8 +144,62 @@ impl ReadyQueues {
             None => list.last = previous,
         }
         if previous.is_none() && next.is_none() {
-            self.vacate(thread);
+            self.vacate(usize::from(thread.domain.get()), thread.priority.get());
         }
+    }
+
+    /// Takes out the first thread of the highest priority of this domain.
+    #[inline(always)]
+    pub fn pop_first(&mut self, domain: u8) -> Option<TcbPtr> {
+        let priority = self.highest(domain)?;
+        let domain = usize::from(domain);
+        let list = self.domains.get_mut(domain)?.lists.get_mut(usize::from(priority))?;
+        let first = list.first?;
+        let next: Option<TcbPtr> = Cell::take(&first.ready_next);
+        first.queued.set(Queued::No);
+        list.first = next;
+        match next {
+            Some(next) => next.ready_previous.set(None),
+            None => {
+                list.last = None;
+                self.vacate(domain, priority);
+            }
+        }
+        Some(first)
+    }
+
+    /// Puts the current thread, which is in no queue, behind the others of its priority, and takes the first thread of
+    /// the highest priority out. None if all others have lower ones: nothing was done.
+    #[inline(always)]
+    pub fn rotate(&mut self, current: TcbPtr) -> Option<TcbPtr> {
+        let (domain, priority) = (current.domain.get(), current.priority.get());
+        let highest = *self.highest.get(usize::from(domain))?;
+        if highest != u16::from(priority) + 1 {
+            if highest <= u16::from(priority) {
+                return None;
+            }
+            self.push_back(current);
+            return self.pop_first(domain);
+        }
+        let list = self.list(current)?;
+        let first = list.first?;
+        current.queued.set(Queued::Ready);
+        first.queued.set(Queued::No);
+        match first.ready_next.get() {
+            // Its list of one becomes the current thread's, whose links are as those of all in no queue: empty.
+            None => *list = List { first: Some(current), last: Some(current) },
+            Some(next) => {
+                first.ready_next.set(None);
+                next.ready_previous.set(None);
+                list.first = Some(next);
+                let last = list.last.replace(current);
+                current.ready_previous.set(last);
+                if let Some(last) = last {
+                    last.ready_next.set(Some(current));
+                }
+            }
+        }
+        Some(first)
     }
 
     /// No thread of a higher priority is ready in this domain.

@@ -190,6 +190,36 @@ impl Refills<'_> {
         tail.update(|tail| Refill { amount: 0, ..tail });
     }
 
+    /// Round robin, at Yield: as [`Refills::round_robin_exhaust`]. False if the slice has not begun: nothing was done.
+    #[inline(always)]
+    pub fn renew_slice(&self, now: u64) -> bool {
+        let Some((head, tail)) = self.slice() else { return false };
+        let (left, used) = (head.get(), tail.get());
+        if left.time > now {
+            return false;
+        }
+        // The sum is the budget.
+        head.set(Refill { amount: left.amount.wrapping_add(used.amount), ..left });
+        tail.set(Refill { amount: 0, ..used });
+        true
+    }
+
+    /// Round robin: as [`Refills::round_robin_commit`], of no more than is left.
+    #[inline(always)]
+    pub fn use_of_slice(&self, used: u64) {
+        let Some((head, tail)) = self.slice() else { return };
+        debug_assert!(used <= head.get().amount, "more is used than there is");
+        head.update(|head| Refill { amount: head.amount.wrapping_sub(used), ..head });
+        // The sum is the budget.
+        tail.update(|tail| Refill { amount: tail.amount.wrapping_add(used), ..tail });
+    }
+
+    /// Round robin: what is left of the slice.
+    #[inline(always)]
+    pub fn slice_left(&self) -> u64 {
+        self.slice().map_or(0, |(head, _)| head.get().amount)
+    }
+
     /// Round robin: what is left of the slice and what was used of it. The two never move: the head is at the start.
     #[inline(always)]
     fn slice(&self) -> Option<(&Cell<Refill>, &Cell<Refill>)> {

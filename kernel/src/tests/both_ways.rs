@@ -13,6 +13,7 @@ use crate::fault::{self, Fault};
 use crate::invoke;
 use crate::ipc::direct;
 use crate::ipc::fastpath::{self, Width};
+use crate::object::irq;
 use crate::object::tcb::{Tcb, TcbPtr, ThreadState};
 use crate::state::Kernel;
 use crate::syscall;
@@ -25,6 +26,7 @@ pub struct Taken {
     /// Invocations on their short way.
     pub invocations: usize,
     pub faults: usize,
+    pub interrupts: usize,
     pub signals: usize,
     pub sends: usize,
     pub waits: usize,
@@ -57,6 +59,7 @@ impl std::ops::Add for Taken {
             replies: self.replies + more.replies,
             invocations: self.invocations + more.invocations,
             faults: self.faults + more.faults,
+            interrupts: self.interrupts + more.interrupts,
             signals: self.signals + more.signals,
             sends: self.sends + more.sends,
             waits: self.waits + more.waits,
@@ -143,11 +146,12 @@ fn describe(k: &Kernel) -> String {
     let ready: Vec<Vec<_>> = (0..16).map(|domain| k.sched.ready.iter(domain).collect()).collect();
     let release: Vec<_> = k.sched.release.iter().collect();
     format!(
-        "current {:?} context {:?} now {} consumed {} action {:?} reprogram {} fpu {:?} arrivals {} {:?} \
+        "current {:?} context {:?} now {} quiet {} consumed {} action {:?} reprogram {} fpu {:?} arrivals {} {:?} \
          domain {} left {} ready {ready:?} release {release:?}",
         k.current,
         k.current_context,
         k.now,
+        k.quiet_until,
         k.consumed(),
         k.action,
         k.reprogram,
@@ -266,6 +270,26 @@ pub fn compare_fault(m: &mut Machine, fault: Fault) -> Taken {
         },
         slow,
         Taken { faults: 1, ..Taken::default() },
+    )
+}
+
+/// Delivers a device's interrupt both ways and compares; the state is as before then.
+pub fn compare_interrupt(m: &mut Machine, vector: u8) -> Taken {
+    let thread = m.current();
+    m.k.update_time();
+    if !m.k.budget_left() || m.k.has_to_awaken() {
+        return Taken::default();
+    }
+    let Some(to) = irq::raised(&m.k, vector) else { return Taken::default() };
+    let slow = |k: &mut Kernel| {
+        irq::deliver(k, vector);
+        k.finish();
+    };
+    both_ways(
+        m,
+        |k| direct::signal(k, thread, to.object, to.badge),
+        slow,
+        Taken { interrupts: 1, ..Taken::default() },
     )
 }
 

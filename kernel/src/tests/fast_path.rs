@@ -1,10 +1,13 @@
 //! The fast paths are taken where they should be, and leave exactly the state that the general path leaves.
+use sel_abi::bootinfo::slot;
 use sel_abi::{CapRights, Label};
 
 use super::both_ways::Taken;
-use super::machine::{Machine, Msg, msg};
+use super::machine::{Machine, Msg, TICKS_PER_US, msg};
 use super::objects::ROOT;
+use crate::arch;
 use crate::object::tcb::ThreadState;
+use crate::state::Config;
 
 /// The root task as the client of a passive server: endpoint, badged capability with these rights, reply object.
 fn pair(rights: CapRights) -> (Machine, u64, u64, u64) {
@@ -170,6 +173,68 @@ fn a_woken_thread_runs_as_its_priority_says_both_ways() {
         let taken = m.compared.unwrap();
         assert_eq!((taken.sends, taken.refused), (1, 0));
         assert_eq!((taken.waits, taken.signals), if runs { (1, 1) } else { (0, 0) });
+    }
+}
+
+/// The usual configuration: with one domain the kernel knows in advance how long nothing happens.
+fn with_one_domain() -> Machine {
+    let root_cnode_bits = if cfg!(miri) { 9 } else { Config::default().root_cnode_bits };
+    Machine::with_config(Config { root_cnode_bits, ..Config::default() })
+}
+
+/// The one who yields comes behind the others of its priority, in whatever number they are; nobody else is as important
+/// once, and lower ones do not matter.
+#[test]
+fn threads_of_one_priority_take_turns_both_ways() {
+    for peers in 0..4 {
+        let mut m = with_one_domain();
+        m.started(50);
+        let mut turns: Vec<_> = (0..peers).map(|_| m.started(100).tcb).collect();
+        turns.push(m.root);
+        m.root_priority(100);
+        m.compared = Some(Taken::default());
+        let first = m.current();
+        m.yield_now();
+        let mut seen = vec![first];
+        while m.current() != first {
+            seen.push(m.current());
+            arch::advance(100 * TICKS_PER_US);
+            m.yield_now();
+        }
+        assert_eq!(seen.len(), turns.len(), "everybody has a turn");
+        assert!(turns.iter().all(|thread| seen.contains(thread)));
+        let taken = m.compared.unwrap();
+        assert_eq!((taken.yields, taken.refused), (turns.len(), 0));
+    }
+}
+
+/// What a thread used is charged when it leaves, whether it yields, waits, is preempted, or has refills to keep.
+#[test]
+fn time_is_charged_the_same_both_ways() {
+    for period_us in [1_000, 10_000] {
+        let mut m = with_one_domain();
+        let (ntfn, handler) = (m.notification(), m.free_slot());
+        let words = [handler, 64, 0, 5, 1, 0, 9];
+        m.ok(slot::IRQ_CONTROL, Label::X86IrqIssueIrqHandlerIoApic, &words, &[ROOT]);
+        m.ok(handler, Label::IrqSetIrqHandler, &[], &[ntfn]);
+        let (driver, worker) = (m.thread(200), m.thread(100));
+        for thread in [&driver, &worker] {
+            m.configure_context(thread.context, 1_000, period_us);
+            m.ok(thread.cap, Label::TcbResume, &[], &[]);
+        }
+        m.root_priority(50);
+        assert_eq!(m.current(), driver.tcb);
+        m.compared = Some(Taken::default());
+        for round in 0..4 {
+            arch::advance(10 * TICKS_PER_US);
+            m.wait(ntfn);
+            assert_ne!(m.current(), driver.tcb, "it waits");
+            arch::advance((20 + round) * TICKS_PER_US);
+            m.interrupt(0x30 + 9);
+            assert_eq!(m.current(), driver.tcb, "it was woken");
+        }
+        let taken = m.compared.unwrap();
+        assert_eq!((taken.waits, taken.interrupts, taken.refused), (4, 4, 0));
     }
 }
 

@@ -162,7 +162,8 @@ impl Machine {
         match Syscall::from_raw(number.cast_signed()) {
             Some(Syscall::Call) => syscall::call(&mut self.k, thread, cptr, info),
             Some(Syscall::ReplyRecv) => syscall::reply_recv(&mut self.k, thread, cptr, info),
-            Some(call) if call >= Syscall::Yield => {
+            Some(Syscall::Yield) => syscall::yield_now(&mut self.k, thread),
+            Some(call) if call > Syscall::Yield => {
                 syscall::other_call(&mut self.k, thread, cptr, info, number.cast_signed());
             }
             _ => syscall::unusual(&mut self.k, thread, number.cast_signed()),
@@ -193,6 +194,10 @@ impl Machine {
     pub fn interrupt(&mut self, vector: u8) {
         let ip = self.current().context.get(Register::Rip);
         self.interrupted_at(ip);
+        if let Some(sum) = self.compared {
+            let taken = both_ways::compare_interrupt(self, vector);
+            self.compared = Some(sum + taken);
+        }
         syscall::interrupt(&mut self.k, vector);
         self.after_entry();
     }

@@ -3,7 +3,7 @@
 //! A thread has no kernel stack: entry code saves its registers straight into its [`Context`], found through the core's
 //! own block, and then works on the core's stack, which is empty at every entry. The way out restores whatever context
 //! is the current one by then.
-use core::arch::naked_asm;
+use core::arch::{asm, naked_asm};
 use core::mem::offset_of;
 
 use sel_abi::{Register, Syscall};
@@ -21,13 +21,14 @@ const fn register(register: Register) -> usize {
 const STUB_BYTES: u64 = 16;
 
 unsafe extern "C" {
-    fn selkie_call(cptr: u64, info: u64);
-    fn selkie_reply_recv(cptr: u64, info: u64);
-    fn selkie_other_call(cptr: u64, info: u64, number: i64);
-    fn selkie_syscall(cptr: u64, info: u64, number: i64);
-    fn selkie_exception(vector: u64, error_code: u64, address: u64);
-    fn selkie_interrupt(vector: u64);
-    fn selkie_software_interrupt(vector: u64);
+    fn selkie_call(cptr: u64, info: u64) -> !;
+    fn selkie_reply_recv(cptr: u64, info: u64) -> !;
+    fn selkie_yield() -> !;
+    fn selkie_other_call(cptr: u64, info: u64, number: i64) -> !;
+    fn selkie_syscall(cptr: u64, info: u64, number: i64) -> !;
+    fn selkie_exception(vector: u64, error_code: u64, address: u64) -> !;
+    fn selkie_interrupt(vector: u64) -> !;
+    fn selkie_software_interrupt(vector: u64) -> !;
     /// The way out, a part of [`syscall_entry`].
     fn selkie_leave() -> !;
 }
@@ -85,6 +86,7 @@ unsafe extern "C" fn syscall_entry() {
         "mov rsp, gs:[{stack_top}]",
         "cmp rdx, {call_number}",
         "jne 3f",
+        // The handlers do not return: what a call leaves on the stack makes it look as it does in every function.
         "call {call}",
         // Restores the current context and goes on in user mode: by SYSRET if RCX and R11 may hold the address and the
         // flags, else by IRET.
@@ -141,15 +143,16 @@ unsafe extern "C" fn syscall_entry() {
         "cmp rdx, {reply_recv_number}",
         "jne 4f",
         "call {reply_recv}",
-        "jmp selkie_leave",
         "4:",
-        "cmp rdx, {last_number}",
-        "jb 5f",
+        "cmp rdx, {yield_number}",
+        "jb 6f",
+        "je 5f",
         "call {other_call}",
-        "jmp selkie_leave",
         "5:",
+        "call {yield}",
+        "6:",
         "call {syscall}",
-        "jmp selkie_leave",
+        "ud2",
         user_rsp = const offset_of!(PerCpu, user_rsp),
         context = const offset_of!(PerCpu, context),
         stack_top = const offset_of!(PerCpu, stack_top),
@@ -158,9 +161,11 @@ unsafe extern "C" fn syscall_entry() {
         by_trap = const Entry::Trap as u64,
         call_number = const Syscall::Call.raw(),
         reply_recv_number = const Syscall::ReplyRecv.raw(),
-        last_number = const Syscall::Yield.raw(),
+        // The last of those that every build has; the numbers are negative.
+        yield_number = const Syscall::Yield.raw(),
         call = sym selkie_call,
         reply_recv = sym selkie_reply_recv,
+        yield = sym selkie_yield,
         other_call = sym selkie_other_call,
         syscall = sym selkie_syscall,
         user_code = const gdt::USER_CODE,
@@ -186,10 +191,12 @@ unsafe extern "C" fn syscall_entry() {
     )
 }
 
-/// Leaves the boot code for the current thread.
+/// Leaves the kernel for the current thread.
+#[inline(always)]
 pub fn enter_user() -> ! {
-    // SAFETY: the core made a thread the current one, whose context can be restored; nothing on this stack is needed.
-    unsafe { selkie_leave() }
+    // SAFETY: the core made a thread the current one, whose context can be restored; nothing on this stack is needed. A
+    // jump, unlike a call, leaves it as it is.
+    unsafe { asm!("jmp {}", sym selkie_leave, options(noreturn)) }
 }
 
 /// One stub of 16 bytes for each vector. It makes all stacks look alike: error code (0 where the processor pushes none),
@@ -265,7 +272,6 @@ unsafe extern "C" fn trap_entry() {
         "mov rsp, rbx",
         "cld",
         "call {handler}",
-        "jmp {leave}",
         // In the kernel: an interrupt is remembered for later, an exception is a bug.
         "2:",
         "cmp dword ptr [rsp], {first_interrupt}",
@@ -302,7 +308,6 @@ unsafe extern "C" fn trap_entry() {
         r15 = const register(Register::R15),
         first_interrupt = const idt::FIRST_INTERRUPT,
         handler = sym user_trap,
-        leave = sym selkie_leave,
         emergency = sym emergency_entry,
     )
 }
@@ -384,7 +389,7 @@ pub struct TrapFrame {
 }
 
 /// An exception or interrupt while a user ran.
-extern "C" fn user_trap(vector: u64, error_code: u64) {
+extern "C" fn user_trap(vector: u64, error_code: u64) -> ! {
     // A user may set AC, which the gate does not clear and which would switch SMAP off.
     cpu::clear_access_flag();
     // SAFETY: the registers are saved, interrupts are off, and this is the core's stack: what the handlers ask for.

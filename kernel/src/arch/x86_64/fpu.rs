@@ -47,30 +47,42 @@ pub fn fpu_save(state: &FpuState) {
     }
 }
 
-/// Loads the registers.
-pub fn fpu_restore(state: &FpuState) {
-    let area = state.0.get();
-    // SAFETY: as for `fpu_save`; and the area was filled by `fpu_init` or `fpu_save`, so that its contents are legal.
+/// Saves the registers, if they are somebody's, and loads others.
+#[inline(always)]
+pub fn fpu_switch(from: Option<&FpuState>, to: &FpuState) {
+    let (from, to) = (from.map(|state| state.0.get()), to.0.get());
+    // SAFETY: as for `fpu_save`; and the area `to` was filled by `fpu_init` or `fpu_save`, so that its contents are legal.
     unsafe {
         if cpu::has(Features::XSAVE) {
-            asm!("xrstor64 [{}]", in(reg) area, in("eax") COMPONENTS, in("edx") 0, options(nostack, preserves_flags));
+            if let Some(from) = from {
+                asm!("xsave64 [{}]", in(reg) from, in("eax") COMPONENTS, in("edx") 0, options(nostack, preserves_flags));
+            }
+            asm!("xrstor64 [{}]", in(reg) to, in("eax") COMPONENTS, in("edx") 0, options(nostack, preserves_flags));
         } else {
-            asm!("fxrstor64 [{}]", in(reg) area, options(nostack, preserves_flags));
+            if let Some(from) = from {
+                asm!("fxsave64 [{}]", in(reg) from, options(nostack, preserves_flags));
+            }
+            asm!("fxrstor64 [{}]", in(reg) to, options(nostack, preserves_flags));
         }
     }
 }
 
 /// Allows or refuses the use of the FPU: while it is off, a use raises exception 7.
-#[inline]
+#[inline(always)]
 pub fn fpu_enable(on: bool) {
-    let core = percpu::this();
-    if core.fpu_on.replace(on) == on {
-        return;
+    let is_on = &percpu::this().fpu_on;
+    if is_on.get() != on {
+        is_on.set(on);
+        set_task_switched(!on);
     }
+}
+
+#[inline]
+fn set_task_switched(set: bool) {
     const TASK_SWITCHED: u64 = 1 << 3;
     // SAFETY: only the availability of the FPU changes, which the kernel does not use.
     unsafe {
-        if on {
+        if !set {
             asm!("clts", options(nomem, nostack, preserves_flags));
         } else {
             asm!(

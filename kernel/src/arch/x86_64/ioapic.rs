@@ -48,6 +48,17 @@ impl IoApic {
         }
     }
 
+    /// Changes a register, which is selected once.
+    #[inline(always)]
+    fn update(&self, register: u32, change: impl FnOnce(u32) -> u32) {
+        let (select, window) = (self.access(SELECT), self.access(WINDOW));
+        // SAFETY: as for `read` and `write`.
+        unsafe {
+            select.write_volatile(register);
+            window.write_volatile(change(window.read_volatile()));
+        }
+    }
+
     fn redirection(pin: usize) -> u32 {
         REDIRECTION + 2 * pin as u32
     }
@@ -109,7 +120,5 @@ pub fn ioapic_route(ioapic: usize, pin: usize, level: bool, active_low: bool, ve
 /// Masks or unmasks a pin. Nothing happens if there is no such pin.
 pub fn ioapic_mask(ioapic: usize, pin: usize, masked: bool) {
     let Some(controller) = controller(ioapic, pin) else { return };
-    let register = IoApic::redirection(pin);
-    let low = controller.read(register);
-    controller.write(register, if masked { low | MASKED } else { low & !MASKED });
+    controller.update(IoApic::redirection(pin), |low| if masked { low | MASKED } else { low & !MASKED });
 }

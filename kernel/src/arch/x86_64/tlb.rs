@@ -108,11 +108,26 @@ pub fn load_bases(context: &Context) {
 #[inline(always)]
 pub fn switch_bases(from: &Context, to: &Context) {
     if cpu::has(Features::FSGSBASE) {
-        read_bases(from);
-        write_bases(to);
+        exchange_bases(from, to);
     } else {
         write_bases_slowly(to);
     }
+}
+
+#[inline(always)]
+fn exchange_bases(from: &Context, to: &Context) {
+    let (old_fs, old_gs): (u64, u64);
+    // SAFETY: as for `read_bases` and `write_bases`.
+    unsafe {
+        asm!(
+            "rdfsbase {old_fs}", "wrfsbase {fs}", "swapgs", "rdgsbase {old_gs}", "wrgsbase {gs}", "swapgs",
+            old_fs = out(reg) old_fs, old_gs = out(reg) old_gs,
+            fs = in(reg) to.get(Register::FsBase), gs = in(reg) to.get(Register::GsBase),
+            options(nomem, nostack, preserves_flags),
+        );
+    }
+    from.set(Register::FsBase, old_fs);
+    from.set(Register::GsBase, old_gs);
 }
 
 #[inline(always)]

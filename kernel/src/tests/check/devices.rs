@@ -9,6 +9,7 @@ pub fn check(m: &Machine, found: &Found) {
     check_ports(m, found);
     check_fpu(m, found);
     check_timer(m);
+    check_quiet(m);
 }
 
 /// An interrupt was issued if and only if a capability to its handler exists; handlers hold notifications.
@@ -59,6 +60,22 @@ fn check_fpu(m: &Machine, found: &Found) {
     let current = m.current();
     let loaded = m.k.fpu_owner == Some(current);
     assert!(current.fpu_disabled() || loaded, "a thread runs with the FPU registers of another");
+}
+
+/// Before the time until which nothing happens, nothing does.
+fn check_quiet(m: &Machine) {
+    let k = &m.k;
+    if k.now >= k.quiet_until {
+        return;
+    }
+    assert!(k.config.domains == 1, "a domain's turn may end at a time that nobody looks at");
+    if let Some(thread) = k.sched.release.first().and_then(|thread| thread.sched_context.get()) {
+        assert!(k.quiet_until <= thread.refills().head().time, "a thread has its budget unseen");
+    }
+    if let Some(context) = k.current_context {
+        let used = (k.quiet_until - 1).saturating_sub(k.charged);
+        assert!(context.is_sufficient(k, used), "the budget ends unseen");
+    }
 }
 
 /// The timer fires before the first thread that waits for budget has it, and before the slice ends.

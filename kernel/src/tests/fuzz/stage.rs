@@ -11,7 +11,7 @@ use crate::tests::check;
 use crate::tests::machine::{Machine, msg};
 use crate::tests::objects::{ROOT, VSPACE};
 
-/// Domains of the machine.
+/// Domains of the machine, where it has more than one.
 pub const DOMAINS: u8 = 4;
 /// log2 of the memory that the steps play with. All of what is free of it is looked at after every step.
 const ARENA_BITS: u8 = 18;
@@ -27,10 +27,12 @@ pub struct Stage {
 
 /// Sets the scene; its variant depends on the dice.
 pub fn set(dice: &mut Dice) -> Stage {
-    let config = Config { domains: DOMAINS, root_cnode_bits: ROOT_BITS, ..Config::default() };
+    // With one domain the kernel can tell in advance how long nothing happens. The dice stay as they are.
+    let domains = if dice.clone().one_in(3) { 1 } else { DOMAINS };
+    let config = Config { domains, root_cnode_bits: ROOT_BITS, ..Config::default() };
     let mut m = Machine::with_config(config);
     m.checking = false;
-    let guardians = guardians(&mut m);
+    let guardians = guardians(&mut m, domains);
     let arena = m.untyped(ARENA_BITS);
     m.pool = arena;
     let mut arenas = vec![arena];
@@ -67,12 +69,12 @@ pub fn set(dice: &mut Dice) -> Stage {
 }
 
 /// Their capabilities end in a CNode whose own capability stands in itself.
-fn guardians(m: &mut Machine) -> Vec<TcbPtr> {
+fn guardians(m: &mut Machine, domains: u8) -> Vec<TcbPtr> {
     let untyped = m.untyped(16);
-    let buffers = m.retype(untyped, ObjectType::Page, 0, DOMAINS.into());
+    let buffers = m.retype(untyped, ObjectType::Page, 0, domains.into());
     let vault = m.retype(untyped, ObjectType::CapTable, 4, 1);
-    let contexts = m.retype(untyped, ObjectType::SchedContext, 8, DOMAINS.into());
-    let tcbs = m.retype(untyped, ObjectType::Tcb, 0, DOMAINS.into());
+    let contexts = m.retype(untyped, ObjectType::SchedContext, 8, domains.into());
+    let tcbs = m.retype(untyped, ObjectType::Tcb, 0, domains.into());
     let guardian = |domain: u8| {
         let [buffer, context, tcb] = [buffers, contexts, tcbs].map(|first| first + u64::from(domain));
         m.configure_context(context, 5_000, 5_000);
@@ -86,7 +88,7 @@ fn guardians(m: &mut Machine) -> Vec<TcbPtr> {
         }
         thread
     };
-    let guardians = (0..DOMAINS).map(guardian).collect();
+    let guardians = (0..domains).map(guardian).collect();
     // Nothing of the untyped is free, so that the checker need not look at it again and again.
     let filler = m.retype(untyped, ObjectType::SchedContext, 15, 1);
     m.move_into(vault, 14, 4, filler);

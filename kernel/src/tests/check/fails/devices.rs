@@ -48,6 +48,20 @@ complaints! {
     fpu_registers_that_may_not_be_used: "of a thread that may not use them", |s| {
         s.m.root.flags.set(sel_abi::TCB_FLAG_FPU_DISABLED);
     };
+    a_budget_that_comes_unseen: "a thread has its budget unseen", |s| {
+        s.m.k.config.domains = 1;
+        s.m.k.quiet_until = u64::MAX;
+    };
+    a_budget_that_ends_unseen: "the budget ends unseen", |s| {
+        s.m.k.config.domains = 1;
+        s.m.k.sched.release.remove(s.late.tcb);
+        s.late.tcb.queued.set(crate::object::tcb::Queued::No);
+        s.late.tcb.state.set(crate::object::tcb::ThreadState::Inactive);
+        s.m.k.quiet_until = u64::MAX;
+    };
+    a_turn_that_ends_unseen: "a domain's turn may end at a time that nobody looks at", |s| {
+        s.m.k.quiet_until = u64::MAX;
+    };
     a_timer_after_the_budget: "the timer fires after a thread has its budget", |_| arch::set_timer(0, u64::MAX);
     a_timer_after_the_slice: "the timer fires after the slice ends", |s| {
         let context = s.m.k.current_context.expect("who pays");
