@@ -128,11 +128,6 @@ pub fn set_timer(now: u64, ticks: u64) {
     TIMER.set(now.saturating_add(ticks));
 }
 
-/// Records the deadline.
-pub fn set_timer_early(now: u64, ticks: u64) {
-    set_timer(now, ticks);
-}
-
 /// Nothing to do.
 pub fn end_of_interrupt() {}
 

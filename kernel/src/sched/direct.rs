@@ -103,21 +103,20 @@ impl Kernel {
     #[inline(always)]
     fn start_slice(&mut self, context: KernelPtr<SchedContext>) {
         self.current_context = Some(context);
-        let left =
-            if context.is_round_robin() { context.refills().slice_left() } else { self.start_turn(context) };
-        if self.config.domains > 1 || self.sched.release.first().is_some() {
-            return self.set_timer();
+        if !context.is_round_robin() || self.config.domains > 1 || self.sched.release.first().is_some() {
+            return self.start_turn(context);
         }
+        let left = context.refills().slice_left();
         self.quiet_until = (self.now + left).saturating_sub(self.time.min_budget);
-        arch::set_timer_early(self.now, left.saturating_sub(self.time.ticks_per_us));
+        arch::set_timer(self.now, left.saturating_sub(self.time.ticks_per_us));
     }
 
+    /// Where there is more to think of than the end of a slice.
     #[inline(never)]
-    fn start_turn(&self, context: KernelPtr<SchedContext>) -> u64 {
-        let refills = context.refills();
-        if !context.is_sporadic() {
-            refills.unblock_check(self.now);
+    fn start_turn(&mut self, context: KernelPtr<SchedContext>) {
+        if !context.is_round_robin() && !context.is_sporadic() {
+            context.refills().unblock_check(self.now);
         }
-        refills.head().amount
+        self.set_timer();
     }
 }

@@ -27,9 +27,7 @@ pub fn exception(k: &mut Kernel, vector: u64, code: u64, address: u64) {
             }
             _ => Fault::Exception { vector: vector as u32, code: code as u32 & 0x0fff_ffff },
         };
-        if in_time
-            && let Ok(call) = fastpath::short_fault(k, thread)
-        {
+        if in_time && let Ok(call) = fastpath::short_fault(k, thread) {
             call.tell(k, fault);
             return k.latency.end_of_stretch();
         }

@@ -1,11 +1,11 @@
-//! The interrupt descriptor table: one gate for each vector, each leading to its stub in [`super::entry`].
+//! The interrupt descriptor table: one gate for each vector, each leading to its stub in [`super::traps`].
 use spin::Once;
 use x86_64::VirtAddr;
 use x86_64::instructions::tables::lidt;
 use x86_64::structures::DescriptorTablePointer;
 
-use super::entry;
 use super::gdt;
+use super::traps;
 
 /// Non-maskable interrupt.
 pub const NMI: u64 = 2;
@@ -34,7 +34,7 @@ impl Gate {
     fn new(vector: u64) -> Gate {
         const PRESENT: u64 = 1 << 47;
         const INTERRUPT_GATE: u64 = 0xe << 40;
-        let handler = entry::stub(vector);
+        let handler = traps::stub(vector);
         let stack = match vector {
             NMI => gdt::NMI_STACK,
             DOUBLE_FAULT => gdt::DOUBLE_FAULT_STACK,

@@ -1,4 +1,4 @@
-//! Interrupts that arrive while the core is in the kernel: entry code only remembers them (see [`super::entry`]).
+//! Interrupts that arrive while the core is in the kernel: entry code only remembers them (see [`super::traps`]).
 use core::arch::asm;
 
 use super::percpu;

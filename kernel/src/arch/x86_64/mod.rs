@@ -20,12 +20,13 @@ pub mod stack;
 mod start;
 pub mod timer;
 mod tlb;
+mod traps;
 
 use super::{counters, ratio};
 
 pub use apic::end_of_interrupt;
 pub use cpu::{read_counter_register, write_counter_register};
-pub use entry::{TrapFrame, enter_user, set_current_context};
+pub use entry::{enter_user, set_current_context};
 pub use exit::{EXIT_PANIC, halt, set_exit_port};
 pub use fpu::{FpuState, fpu_enable, fpu_init, fpu_save, fpu_switch};
 pub use interrupts::{interrupt_pending, take_interrupt, wait_for_interrupt};
@@ -33,11 +34,12 @@ pub use ioapic::{ioapic_count, ioapic_mask, ioapic_pins, ioapic_route};
 pub use paging::{fill_kernel_half, kernel_space};
 pub use port::{port_read, port_write};
 pub use serial::is_present as has_serial_port;
-pub use timer::{now, set_timer, set_timer_early, tsc_hz};
+pub use timer::{now, set_timer, tsc_hz};
 pub use tlb::{
     address_space, flush_all, flush_caches, flush_page, forget_address_space, forget_pool,
     load_address_space, load_bases, save_bases, set_address_space, switch_bases,
 };
+pub use traps::TrapFrame;
 
 use crate::boot::acpi::Platform;
 use paging::PagingError;

@@ -77,30 +77,17 @@ pub fn tsc_hz() -> u64 {
 
 /// Raises the timer's vector once, `ticks` TSC ticks after `start`, the time of this kernel entry; at once if that has
 /// passed. It comes early where it is far away: 2^32 counts of the APIC's timer are the most it can wait.
-#[inline]
+#[inline(always)]
 pub fn set_timer(start: u64, ticks: u64) {
     match COUNTS_PER_TICK.get() {
-        None => set_deadline(start, ticks),
+        None => {
+            // SAFETY: the feature was found, hence the register exists. 0 would switch the timer off.
+            unsafe { msr::write(msr::TSC_DEADLINE, start.saturating_add(ticks).max(1)) }
+        }
         Some(ratio) => {
             apic::write(Register::InitialCount, ratio.alarm(ticks.saturating_sub(now().wrapping_sub(start))));
         }
     }
-}
-
-/// As [`set_timer`], early in a kernel entry: what passed since `start` is a few hundred instructions, less than the
-/// microsecond by which all alarms come early (abi.md 9.7), and is not looked at.
-#[inline(always)]
-pub fn set_timer_early(start: u64, ticks: u64) {
-    match COUNTS_PER_TICK.get() {
-        None => set_deadline(start, ticks),
-        Some(ratio) => apic::write(Register::InitialCount, ratio.alarm(ticks)),
-    }
-}
-
-#[inline]
-fn set_deadline(start: u64, ticks: u64) {
-    // SAFETY: the feature was found, hence the register exists. 0 would switch the timer off.
-    unsafe { msr::write(msr::TSC_DEADLINE, start.saturating_add(ticks).max(1)) }
 }
 
 /// Finds out the frequencies and makes the timer ready.
