@@ -1,7 +1,7 @@
 //! Kernel entries: system calls, exceptions, interrupts (abi.md 2.1 to 2.4).
 //!
-//! Here each system call looks for its short way, and takes the general one if there is none: a [`plan`] of up to two
-//! [`phases`]. [`traps`] are the other ways in, and [`finish`] is the way out that they share.
+//! Here each system call looks for its short way, and takes the general one if there is none: a plan (`plan.rs`) of up to
+//! two phases (`phases.rs`). Exceptions and interrupts are the other ways in (`traps.rs`); all share the end (`finish.rs`).
 #![deny(unsafe_code)]
 
 mod finish;

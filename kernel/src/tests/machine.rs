@@ -10,6 +10,7 @@ use sel_abi::{BootInfo, Error, Label, MessageInfo, Register, Syscall};
 use super::boot_env::boot_env;
 use super::both_ways::{self, Taken};
 use super::check;
+pub use super::messages::{Msg, Reply, msg};
 use crate::addr::{KernelPtr, PhysAddr};
 use crate::arch;
 use crate::arch::context::Entry;
@@ -33,29 +34,6 @@ pub const TICKS_PER_US: u64 = 1_000;
 
 thread_local! {
     static ARENA_IS_DIRTY: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
-}
-
-/// What a thread finds in its registers and IPC buffer after a system call.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Reply {
-    pub badge: u64,
-    pub label: u64,
-    pub extra_caps: usize,
-    pub unwrapped: u64,
-    pub words: Vec<u64>,
-}
-
-/// A message: label, words, capability pointers.
-#[derive(Clone, Copy, Default, Debug)]
-pub struct Msg<'a> {
-    pub label: u64,
-    pub words: &'a [u64],
-    pub caps: &'a [u64],
-}
-
-/// A message of words.
-pub fn msg(label: u64, words: &[u64]) -> Msg<'_> {
-    Msg { label, words, caps: &[] }
 }
 
 pub struct Machine {

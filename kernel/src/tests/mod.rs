@@ -20,6 +20,7 @@ mod faults;
 mod fuzz;
 mod ipc;
 mod machine;
+mod messages;
 mod objects;
 mod replies;
 mod retype;
