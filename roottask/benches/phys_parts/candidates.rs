@@ -78,6 +78,16 @@ pub struct Selkie<const CACHED: bool> {
     metadata_bytes: usize,
 }
 
+impl<const CACHED: bool> Selkie<CACHED> {
+    /// Gives back a block that, as memory was short, is larger than what was asked for.
+    #[cold]
+    #[inline(never)]
+    fn give_larger(&mut self, paddr: u64, size_bits: u8) {
+        let found = (size_bits + 1..GROUP_BITS).find(|bits| self.phys.free_empty_at(paddr, *bits).is_ok());
+        assert!(found.is_some(), "a block that was handed out");
+    }
+}
+
 impl<const CACHED: bool> Frames for Selkie<CACHED> {
     fn new() -> Self {
         let count = phys::group_records(2 * MEMORY_BYTES);
@@ -107,10 +117,7 @@ impl<const CACHED: bool> Frames for Selkie<CACHED> {
     fn give(&mut self, block: u32, order: u8) {
         let paddr = u64::from(block) << PAGE_BITS;
         if self.phys.free_empty_at(paddr, PAGE_BITS + order).is_err() {
-            // When memory was short it was a larger one.
-            let found = (PAGE_BITS + order + 1..GROUP_BITS)
-                .find(|bits| self.phys.free_empty_at(paddr, *bits).is_ok());
-            assert!(found.is_some(), "a block that was handed out");
+            self.give_larger(paddr, PAGE_BITS + order);
         }
     }
 

@@ -43,8 +43,8 @@ impl Buddy {
     }
 
     /// Free blocks of `order`.
-    pub fn count(&self, order: usize) -> u32 {
-        self.free[order].len()
+    pub fn count(&self, words: &[u64], order: usize) -> u32 {
+        self.free[order].len(words)
     }
 
     /// Order of the largest free block.
@@ -52,16 +52,16 @@ impl Buddy {
         self.orders.checked_ilog2()
     }
 
+    #[inline]
     fn insert(&mut self, words: &mut [u64], order: usize, index: u32) {
         self.free[order].insert(words, index);
         self.orders |= 1 << order;
     }
 
+    #[inline]
     fn remove(&mut self, words: &mut [u64], order: usize, index: u32) -> bool {
         let removed = self.free[order].remove(words, index);
-        if self.free[order].is_empty() {
-            self.orders &= !(1 << order);
-        }
+        self.orders &= !(u32::from(self.free[order].is_empty()) << order);
         removed
     }
 
@@ -78,8 +78,8 @@ impl Buddy {
             return None;
         }
         let mut found = order + fitting.trailing_zeros() as usize;
-        let mut index = self.free[found].last(words)?;
-        self.remove(words, found, index);
+        let mut index = self.free[found].pop_last(words)?;
+        self.orders &= !(u32::from(self.free[found].is_empty()) << found);
         while found > order {
             found -= 1;
             index = 2 * index + 1;

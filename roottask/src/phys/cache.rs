@@ -4,10 +4,6 @@
 //! for the layers below, so it is merged later, a few at a time: the oldest ones when a cache is full, all of them
 //! when memory is short.
 
-use super::Block;
-use super::group::PAGE_BITS;
-use super::kernel::Slot;
-
 /// Sizes that are cached: 4 KiB to 4 MiB.
 pub const CACHED_SIZES: usize = 11;
 /// Blocks in one cache at most.
@@ -15,27 +11,10 @@ pub const CACHE_DEPTH: usize = 32;
 /// Blocks of a full cache that are merged at once: bounds the work of one request.
 pub const FLUSH_BATCH: usize = 2;
 
-/// A block, but for its size.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Entry {
-    /// The page that it begins with.
-    pub page: u32,
-    /// Slot of its capability.
-    pub slot: Slot,
-}
-
-impl Entry {
-    /// The block, which has 2^`size_bits` bytes.
-    #[inline(always)]
-    pub fn block(self, size_bits: u8) -> Block {
-        Block { paddr: u64::from(self.page) << PAGE_BITS, slot: self.slot, size_bits }
-    }
-}
-
-/// The blocks of one size in a ring.
+/// The blocks of one size in a ring, each by the page that it begins with.
 #[derive(Clone, Copy, Debug)]
 pub struct Cache {
-    entries: [Entry; CACHE_DEPTH],
+    pages: [u32; CACHE_DEPTH],
     /// Place of the oldest.
     oldest: u32,
     count: u32,
@@ -45,8 +24,7 @@ pub struct Cache {
 
 impl Cache {
     /// An empty cache that keeps nothing.
-    pub const EMPTY: Cache =
-        Cache { entries: [Entry { page: 0, slot: 0 }; CACHE_DEPTH], oldest: 0, count: 0, limit: 0 };
+    pub const EMPTY: Cache = Cache { pages: [0; CACHE_DEPTH], oldest: 0, count: 0, limit: 0 };
 
     /// From now on at most `limit` blocks are kept. The cache must be empty.
     pub fn set_limit(&mut self, limit: usize) {
@@ -65,28 +43,28 @@ impl Cache {
 
     /// Adds a block; false if it is full.
     #[inline(always)]
-    pub fn push(&mut self, entry: Entry) -> bool {
+    pub fn push(&mut self, page: u32) -> bool {
         if self.count >= self.limit {
             return false;
         }
-        self.entries[(self.oldest + self.count) as usize % CACHE_DEPTH] = entry;
+        self.pages[(self.oldest + self.count) as usize % CACHE_DEPTH] = page;
         self.count += 1;
         true
     }
 
     /// The newest block.
     #[inline(always)]
-    pub fn pop(&mut self) -> Option<Entry> {
+    pub fn pop(&mut self) -> Option<u32> {
         self.count = self.count.checked_sub(1)?;
-        Some(self.entries[(self.oldest + self.count) as usize % CACHE_DEPTH])
+        Some(self.pages[(self.oldest + self.count) as usize % CACHE_DEPTH])
     }
 
     /// The oldest block.
-    pub fn pop_oldest(&mut self) -> Option<Entry> {
+    pub fn pop_oldest(&mut self) -> Option<u32> {
         self.count = self.count.checked_sub(1)?;
-        let entry = self.entries[self.oldest as usize % CACHE_DEPTH];
+        let page = self.pages[self.oldest as usize % CACHE_DEPTH];
         self.oldest = (self.oldest + 1) % CACHE_DEPTH as u32;
-        Some(entry)
+        Some(page)
     }
 }
 
@@ -96,19 +74,18 @@ mod tests {
 
     #[test]
     fn newest_first_and_oldest_first() {
-        let entry = |slot| Entry { page: 7, slot };
         let mut cache = Cache::EMPTY;
-        assert!(cache.is_off() && cache.pop().is_none() && !cache.push(entry(1)));
+        assert!(cache.is_off() && cache.pop().is_none() && !cache.push(1));
         cache.set_limit(CACHE_DEPTH + 1);
         for round in 0..50 {
-            while cache.push(entry(round * 100 + cache.count())) {}
+            while cache.push(round * 100 + cache.count()) {}
             assert_eq!(cache.count() as usize, CACHE_DEPTH);
-            assert_eq!(cache.pop(), Some(entry(round * 100 + CACHE_DEPTH as u32 - 1)));
+            assert_eq!(cache.pop(), Some(round * 100 + CACHE_DEPTH as u32 - 1));
             for _ in 0..FLUSH_BATCH {
                 cache.pop_oldest().unwrap();
             }
         }
-        let rest: Vec<Slot> = std::iter::from_fn(|| cache.pop_oldest()).map(|entry| entry.slot).collect();
+        let rest: Vec<u32> = std::iter::from_fn(|| cache.pop_oldest()).collect();
         assert!(rest.is_sorted());
         assert_eq!((rest.len(), cache.count()), (CACHE_DEPTH - 1 - FLUSH_BATCH, 0));
     }

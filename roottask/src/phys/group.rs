@@ -32,8 +32,9 @@ const IDLE: u8 = 1;
 #[derive(Clone, Copy, Debug)]
 #[repr(C, align(16))]
 pub struct Group {
-    /// While cut: bit n = block n is not handed out. While it begins a block of a group or more: bit 0 is that.
-    pub(super) idle: u64,
+    /// Bit n: the block that begins with page n of the group is handed out. So an address where no block of the group
+    /// begins never counts as one.
+    pub(super) used: u64,
     /// First slot of the blocks that the group is cut into, if `split` says there are any. While it begins a block of
     /// a group or more: that block's slot.
     pub(super) first: Slot,
@@ -49,12 +50,10 @@ pub struct Group {
 #[derive(Clone, Copy, Debug)]
 #[repr(C, align(16))]
 pub struct Back {
-    /// While cut: bit n = block n is neither handed out nor cached.
+    /// While cut: bit n = the block that begins with page n is neither handed out nor cached.
     pub(super) free: u64,
-    /// The group's own untyped capability; 0: not made yet.
-    pub(super) cap: Slot,
-    /// The capability of the inner tree node that this group stands for (see [`super::captree`]); 0: not made yet.
-    pub(super) node: Slot,
+    /// Two nodes of the tree of capabilities (see [`super::captree`]): an inner one and the group's own.
+    pub(super) nodes: [Slot; 2],
 }
 
 /// 32 bytes for 256 KiB: 0.012 % of the memory.
@@ -62,12 +61,12 @@ const _: () = assert!(size_of::<Group>() + size_of::<Back>() == 32);
 
 impl Back {
     /// Initial value of all records.
-    pub const EMPTY: Back = Back { free: 0, cap: 0, node: 0 };
+    pub const EMPTY: Back = Back { free: 0, nodes: [0; 2] };
 }
 
 impl Group {
     /// A group that is no RAM: the initial value of all records.
-    pub const ABSENT: Group = Group { idle: 0, first: 0, size: ABSENT, split: 0, root: 0 };
+    pub const ABSENT: Group = Group { used: 0, first: 0, size: ABSENT, split: 0, root: 0 };
 
     /// A free group of a boot untyped of 2^`root` groups.
     pub(super) const fn idle(root: u8) -> Group {
@@ -94,11 +93,17 @@ impl Group {
         };
     }
 
-    /// Whether its blocks have 2^`size_bits` bytes, and number `number` is handed out.
+    /// Whether its blocks have 2^`size_bits` bytes, and the one that begins with page `page` is handed out.
     #[inline(always)]
-    pub(super) fn has_in_use(&self, size_bits: u8, number: u32) -> bool {
-        // Block sizes begin above the other values of `size`, but what a caller asks for may not.
-        self.size == size_bits && size_bits >= PAGE_BITS && self.idle >> number & 1 == 0
+    pub(super) fn has_in_use(&self, size_bits: u8, page: u32) -> bool {
+        // Groups without blocks have no bit set.
+        self.size == size_bits && self.used >> (page % 64) & 1 != 0
+    }
+
+    /// Slot of the block that begins with page `page`, of 2^(12 + `class`) bytes.
+    #[inline(always)]
+    pub(super) fn slot(&self, page: u32, class: usize) -> Slot {
+        self.first + ((page % 64) >> class)
     }
 }
 
@@ -107,7 +112,7 @@ pub const fn blocks_per_group(class: u8) -> u16 {
     64 >> class
 }
 
-/// The `free` word of a group of `class` whose blocks are all free.
+/// The `free` word of a group of `class` whose blocks are all free: the bit of each block's first page.
 pub const fn all_free(class: u8) -> u64 {
-    u64::MAX >> (64 - blocks_per_group(class))
+    u64::MAX / (u64::MAX >> (64 - (1 << class)))
 }

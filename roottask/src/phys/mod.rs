@@ -11,8 +11,10 @@
 //!   ([`captree`]). What was made in finer pieces is taken down by one revoke when a larger block is wanted there.
 //!   So a page costs 1/64 to 1/32 of a retype, a larger block at most one, amortised; reuse in the same size costs none.
 //!
-//! On the way, [`cache`]s keep whole blocks that were just freed, and below a page there are slabs ([`small`]): the
-//! blocks of small kernel objects, each with a capability of its own.
+//! On the way, [`cache`]s keep whole blocks that were just freed. They save time and kernel calls, but merge late and
+//! place blocks where the last ones were instead of closing ranks: at 90 % use about an eighth fewer free blocks of
+//! 2 MiB are left than without them ([`Phys::set_caching`]). Below a page there are slabs ([`small`]): the blocks of small
+//! kernel objects, each with a capability of its own.
 //!
 //! Consequences to know: blocks below 256 KiB of different sizes never share a group, so under memory pressure a
 //! request may get a larger block than asked for (its `size_bits` says so), and a small block can be out of reach
@@ -33,6 +35,7 @@ pub mod kernel;
 pub mod loose;
 mod objects;
 mod pages;
+mod release;
 mod request;
 pub mod small;
 pub mod stats;
@@ -42,7 +45,7 @@ mod tests;
 use self::bitset::BitSet;
 use self::buddy::{Buddy, ORDERS};
 use self::cache::{CACHE_DEPTH, CACHED_SIZES, Cache};
-use self::captree::{Calls, CapTree};
+use self::captree::{CUT, Calls, CapTree};
 use self::device::{DeviceNode, Devices};
 use self::group::{Back, CLASSES, GROUP_BITS, Group, Kind, PAGE_BITS};
 use self::kernel::{KernelError, Slot, UntypedKernel};
@@ -84,8 +87,9 @@ impl Block {
         self.paddr < other.end() && other.paddr < self.end()
     }
 
-    fn number(&self) -> u32 {
-        number(self.paddr, self.size_bits)
+    /// The page that it begins with. Only for blocks within the tables.
+    const fn page(&self) -> u32 {
+        (self.paddr >> PAGE_BITS) as u32
     }
 
     /// Whether size and address are those of an untyped (abi.md 8.5).
@@ -97,20 +101,14 @@ impl Block {
     }
 }
 
-/// Which block of its group a block is. Any size and address have an answer, also those that no block has.
+/// The page that begins at `paddr`; beyond all pages if none does.
 #[inline(always)]
-const fn number(paddr: u64, size_bits: u8) -> u32 {
-    ((paddr >> PAGE_BITS) as u32 % 64) >> (size_bits.wrapping_sub(PAGE_BITS) % 32)
-}
-
-/// Whether a block of 2^`size_bits` bytes, which is a size that blocks have, may begin at `paddr`.
-#[inline(always)]
-fn is_aligned(paddr: u64, size_bits: u8) -> bool {
-    paddr & ((1 << size_bits) - 1) == 0
+const fn page_at(paddr: u64) -> u64 {
+    paddr.rotate_right(PAGE_BITS as u32)
 }
 
 /// Which part of the memory the cache of one block size may hold.
-const CACHE_SHARE: u64 = 2048;
+const CACHE_SHARE: u64 = 512;
 /// log2 of the largest untyped (abi.md 3.1).
 pub const MAX_SIZE_BITS: u8 = 47;
 /// End of the physical addresses that untypeds can have.
@@ -226,7 +224,7 @@ impl<'m, K: UntypedKernel> Phys<'m, K> {
     /// [`Error::TableFull`] (more small pieces or device untypeds than places: it stays unused).
     pub fn add_untyped(&mut self, slot: Slot, paddr: u64, size_bits: u8, device: bool) -> Result<(), Error> {
         let block = Block { paddr, slot, size_bits };
-        if slot == 0 || !block.is_valid() {
+        if !(1..CUT).contains(&slot) || !block.is_valid() {
             return Err(Error::BadBlock);
         }
         if device {
@@ -304,8 +302,12 @@ impl<'m, K: UntypedKernel> Phys<'m, K> {
         for bits in SMALL_MIN_BITS..PAGE_BITS {
             free_blocks[usize::from(bits)] += self.small.count(bits);
         }
+        for (group, back) in self.groups.iter().zip(self.backs.iter()) {
+            if let Kind::Pages(class) = group.kind() {
+                free_blocks[usize::from(class + PAGE_BITS)] += back.free.count_ones();
+            }
+        }
         for (class, state) in self.classes.iter().enumerate() {
-            free_blocks[class + usize::from(PAGE_BITS)] += state.free_blocks();
             if state.spare(self.backs, class as u8) {
                 cached += 1 << GROUP_BITS;
             }
@@ -315,7 +317,7 @@ impl<'m, K: UntypedKernel> Phys<'m, K> {
             cached += u64::from(cache.count()) << size_bits << PAGE_BITS;
         }
         for order in 0..ORDERS {
-            free_blocks[order + usize::from(GROUP_BITS)] += self.buddy.count(order);
+            free_blocks[order + usize::from(GROUP_BITS)] += self.buddy.count(self.words, order);
         }
         let free = free_blocks.iter().enumerate().map(|(bits, count)| u64::from(*count) << bits).sum();
         let largest = free_blocks.iter().rposition(|count| *count != 0).unwrap_or(0);

@@ -6,26 +6,23 @@
 
 use super::bitset::BitSet;
 use super::cache::{CACHE_DEPTH, CACHED_SIZES};
-use super::group::{Back, CLASSES, Kind, NO_GROUP, all_free, blocks_per_group};
+use super::group::{Back, CLASSES, Kind, NO_GROUP, all_free};
 use super::kernel::UntypedKernel;
 use super::{Error, Phys};
+
+/// Steps of [`Phys::trim`].
+pub(super) const TRIM_STEPS: usize = CACHED_SIZES + 1;
 
 /// One block size.
 #[derive(Debug)]
 pub(super) struct Class {
     pub(super) current: u32,
     pub(super) partial: BitSet,
-    /// Free blocks in all groups of the class.
-    free: u32,
 }
 
 impl Class {
     pub fn new(first_word: usize, groups: usize) -> Self {
-        Self { current: NO_GROUP, partial: BitSet::new(first_word, groups), free: 0 }
-    }
-
-    pub fn free_blocks(&self) -> u32 {
-        self.free
+        Self { current: NO_GROUP, partial: BitSet::new(first_word, groups) }
     }
 
     /// Whether the current group has a free block.
@@ -40,22 +37,18 @@ impl Class {
 }
 
 impl<K: UntypedKernel> Phys<'_, K> {
-    /// Takes a block of `class`: group and number in the group. None: every group of the class is full.
+    /// Takes a block of `class`: the page that it begins with. None: every group of the class is full.
     #[inline]
-    pub(super) fn take_page(&mut self, class: usize) -> Option<(u32, u32)> {
+    pub(super) fn take_page(&mut self, class: usize) -> Option<u32> {
         let state = &mut self.classes[class];
         if !state.has_current(self.backs) {
-            let group = state.partial.last(self.words)?;
-            state.partial.remove(self.words, group);
-            state.current = group;
+            state.current = state.partial.pop_last(self.words)?;
         }
         let group = state.current;
-        state.free -= 1;
         let back = &mut self.backs[group as usize];
-        let number = back.free.trailing_zeros();
+        let page = back.free.trailing_zeros();
         back.free &= back.free - 1;
-        self.groups[group as usize].idle &= !(1 << number);
-        Some((group, number))
+        Some(group * 64 + page)
     }
 
     /// Cuts a group that was taken from the buddy system into blocks of `class`. On error it is given back.
@@ -69,40 +62,36 @@ impl<K: UntypedKernel> Phys<'_, K> {
         }
         let record = &mut self.groups[group as usize];
         record.set_kind(Kind::Pages(class as u8));
-        record.idle = all_free(class as u8);
-        self.backs[group as usize].free = record.idle;
-        let state = &mut self.classes[class];
-        state.free += u32::from(blocks_per_group(class as u8));
-        state.partial.insert(self.words, group);
+        record.used = 0;
+        self.backs[group as usize].free = all_free(class as u8);
+        self.classes[class].partial.insert(self.words, group);
         Ok(())
     }
 
-    /// Takes block `number` out of a group of `class`; false if it is in use.
-    pub(super) fn take_page_at(&mut self, class: usize, group: u32, number: u32) -> bool {
+    /// Takes the block that begins with `page` out of a group of `class`; false if it is in use.
+    pub(super) fn take_page_at(&mut self, class: usize, page: u32) -> bool {
+        let group = page / 64;
         let back = &mut self.backs[group as usize];
-        if back.free >> number & 1 == 0 {
+        if back.free >> (page % 64) & 1 == 0 {
             return false;
         }
-        back.free &= !(1 << number);
-        self.groups[group as usize].idle &= !(1 << number);
+        back.free &= !(1 << (page % 64));
         let state = &mut self.classes[class];
-        state.free -= 1;
         if back.free == 0 && group != state.current {
             state.partial.remove(self.words, group);
         }
         true
     }
 
-    /// Puts back block `number`, which is in use, of a group of `class`.
+    /// Puts back the block of `class` that begins with `page`, which is not handed out any more.
     #[inline]
-    pub(super) fn give_page(&mut self, class: usize, group: u32, number: u32) {
-        self.groups[group as usize].idle |= 1 << number;
+    pub(super) fn give_page(&mut self, class: usize, page: u32) {
+        let group = page / 64;
         let back = &mut self.backs[group as usize];
         let before = back.free;
-        back.free |= 1 << number;
+        back.free |= 1 << (page % 64);
         let after = back.free;
         let state = &mut self.classes[class];
-        state.free += 1;
         if group == state.current {
             return;
         }
@@ -114,26 +103,30 @@ impl<K: UntypedKernel> Phys<'_, K> {
             }
         } else if after == all_free(class as u8) {
             state.partial.remove(self.words, group);
-            self.close_group(class, group);
+            self.close_group(group);
         }
     }
 
-    fn close_group(&mut self, class: usize, group: u32) {
-        self.classes[class].free -= u32::from(blocks_per_group(class as u8));
+    fn close_group(&mut self, group: u32) {
         self.groups[group as usize].set_kind(Kind::Idle);
         self.buddy.give(self.words, self.groups, 0, group);
     }
 
-    /// Merges what is kept for speed: cached blocks, and groups that are wholly free. Whether there was any.
+    /// Merges what is kept for speed: cached blocks, slabs and groups that are wholly free. Whether there was any.
     pub fn trim(&mut self) -> bool {
-        let mut any = self.trim_slabs();
-        for class in 0..CACHED_SIZES {
-            any |= self.flush(class, CACHE_DEPTH);
+        (0..TRIM_STEPS).fold(false, |any, step| self.trim_step(step) || any)
+    }
+
+    /// One step of it, of [`TRIM_STEPS`]: the longest blocks first.
+    pub(super) fn trim_step(&mut self, step: usize) -> bool {
+        if step < CACHED_SIZES {
+            return self.flush(CACHED_SIZES - 1 - step, CACHE_DEPTH);
         }
+        let mut any = self.trim_slabs();
         for class in 0..CLASSES {
             if self.classes[class].spare(self.backs, class as u8) {
                 let group = core::mem::replace(&mut self.classes[class].current, NO_GROUP);
-                self.close_group(class, group);
+                self.close_group(group);
                 any = true;
             }
         }

@@ -1,11 +1,12 @@
-//! Allocation and release: the choice between page classes, groups, loose pieces and device memory.
+//! Allocation: the choice between page classes, groups, loose pieces and device memory.
 
 use super::buddy::ORDERS;
-use super::cache::{Entry, FLUSH_BATCH};
-use super::group::{CLASSES, GROUP_BITS, Group, Kind, PAGE_BITS};
+use super::cache::CACHED_SIZES;
+use super::group::{CLASSES, GROUP_BITS, Kind, PAGE_BITS};
 use super::kernel::{Slot, UntypedKernel};
+use super::pages::TRIM_STEPS;
 use super::small::SMALL_MIN_BITS;
-use super::{Block, Error, Phys, is_aligned, number};
+use super::{Block, Error, Phys};
 
 /// Where a request goes by its size.
 enum Size {
@@ -59,9 +60,9 @@ impl<K: UntypedKernel> Phys<'_, K> {
             return Ok(block);
         }
         if class < CLASSES
-            && let Some((group, number)) = self.take_page(class)
+            && let Some(page) = self.take_page(class)
         {
-            return Ok(self.page(class, group, number));
+            return Ok(self.hand_out_page(class, page));
         }
         self.alloc_slow(size_bits).map(Words::block)
     }
@@ -72,14 +73,17 @@ impl<K: UntypedKernel> Phys<'_, K> {
     }
 
     fn alloc_uncached(&mut self, size_bits: u8) -> Result<Block, Error> {
-        match self.alloc_exact(size_bits) {
-            Err(Error::OutOfMemory) if self.trim() => match self.alloc_exact(size_bits) {
-                Err(Error::OutOfMemory) => self.alloc_larger(size_bits),
-                result => result,
-            },
-            Err(Error::OutOfMemory) => self.alloc_larger(size_bits),
-            result => result,
+        let mut result = self.alloc_exact(size_bits);
+        // Merged is as much as is needed: that bounds what the request takes.
+        for step in 0..TRIM_STEPS {
+            if result != Err(Error::OutOfMemory) {
+                return result;
+            }
+            if self.trim_step(step) {
+                result = self.alloc_exact(size_bits);
+            }
         }
+        if result == Err(Error::OutOfMemory) { self.alloc_larger(size_bits) } else { result }
     }
 
     /// A block of exactly the size, without giving up what is cached.
@@ -88,32 +92,44 @@ impl<K: UntypedKernel> Phys<'_, K> {
             Size::Small => self.alloc_small(size_bits),
             Size::Class(class) => self.alloc_class(class),
             Size::Order(order) => {
-                let index = self.buddy.take(self.words, order).ok_or(Error::OutOfMemory)?;
+                let index = self.take_groups(order).ok_or(Error::OutOfMemory)?;
                 self.hand_out(order, index)
             }
         }
     }
 
+    /// A block of 2^`order` groups out of the buddy system. When that has none, a longer one that is cached goes back
+    /// to it first.
+    fn take_groups(&mut self, order: usize) -> Option<u32> {
+        if let Some(index) = self.buddy.take(self.words, order) {
+            return Some(index);
+        }
+        let mut longer = order + CLASSES..CACHED_SIZES;
+        let class = longer.find(|class| self.caches[*class].count() != 0)?;
+        self.flush(class, 1);
+        self.buddy.take(self.words, order)
+    }
+
     /// A loose piece, or a block out of a group.
     pub(super) fn alloc_class(&mut self, class: usize) -> Result<Block, Error> {
-        if let Some((group, number)) = self.take_page(class) {
-            return Ok(self.page(class, group, number));
+        if let Some(page) = self.take_page(class) {
+            return Ok(self.hand_out_page(class, page));
         }
         if let Ok(piece) = self.alloc_loose(PAGE_BITS + class as u8, u64::MAX) {
             return Ok(piece);
         }
-        let group = self.buddy.take(self.words, 0).ok_or(Error::OutOfMemory)?;
+        let group = self.take_groups(0).ok_or(Error::OutOfMemory)?;
         self.open_group(class, group)?;
-        let (group, number) = self.take_page(class).ok_or(Error::OutOfMemory)?;
-        Ok(self.page(class, group, number))
+        let page = self.take_page(class).ok_or(Error::OutOfMemory)?;
+        Ok(self.hand_out_page(class, page))
     }
 
     /// A block of less than a group out of a group that is cut into larger ones, or a larger loose piece.
     fn alloc_larger(&mut self, size_bits: u8) -> Result<Block, Error> {
         let Size::Class(class) = size(size_bits)? else { return Err(Error::OutOfMemory) };
         for class in class + 1..CLASSES {
-            if let Some((group, number)) = self.take_page(class) {
-                return Ok(self.page(class, group, number));
+            if let Some(page) = self.take_page(class) {
+                return Ok(self.hand_out_page(class, page));
             }
         }
         (size_bits + 1..GROUP_BITS)
@@ -151,9 +167,9 @@ impl<K: UntypedKernel> Phys<'_, K> {
                         group
                     }
                 };
-                let number = self.backs[group as usize].free.trailing_zeros();
-                self.take_page_at(class, group, number);
-                Ok(self.page(class, group, number))
+                let page = group * 64 + self.backs[group as usize].free.trailing_zeros();
+                self.take_page_at(class, page);
+                Ok(self.hand_out_page(class, page))
             }
             Size::Order(order) => {
                 let index = self.buddy.take_below(self.words, order, end).ok_or(Error::OutOfMemory)?;
@@ -201,11 +217,10 @@ impl<K: UntypedKernel> Phys<'_, K> {
                     }
                     self.open_group(class, group)?;
                 }
-                let number = wanted.number();
-                if !self.take_page_at(class, group, number) {
+                if !self.take_page_at(class, wanted.page()) {
                     return Err(Error::Busy);
                 }
-                Ok(self.page(class, group, number))
+                Ok(self.hand_out_page(class, wanted.page()))
             }
             Size::Order(order) if order > root => Err(Error::OutOfRange),
             Size::Order(order) => {
@@ -218,143 +233,21 @@ impl<K: UntypedKernel> Phys<'_, K> {
         }
     }
 
-    /// Takes back a block and revokes its capability: everything made from it, and every copy, is gone.
-    ///
-    /// # Errors
-    /// [`Error::NotAllocated`], [`Error::Kernel`] (the block stays allocated).
-    pub fn free(&mut self, block: Block) -> Result<(), Error> {
-        self.check_used(&block)?;
-        self.tree().revoke(block.slot).map_err(Error::Kernel)?;
-        self.free_empty(block)
-    }
-
-    /// As [`free`](Self::free), but the caller has already deleted everything made from the block: no kernel call.
-    ///
-    /// # Errors
-    /// [`Error::NotAllocated`].
-    pub fn free_empty(&mut self, block: Block) -> Result<(), Error> {
-        self.check_used(&block)?;
-        self.free_empty_at(block.paddr, block.size_bits)
-    }
-
-    /// As [`free_empty`](Self::free_empty), for a caller that only knows where the block is and how large.
-    ///
-    /// # Errors
-    /// [`Error::NotAllocated`].
-    #[inline]
-    pub fn free_empty_at(&mut self, paddr: u64, size_bits: u8) -> Result<(), Error> {
-        let class = usize::from(size_bits.wrapping_sub(PAGE_BITS));
-        let (page, number) = ((paddr >> PAGE_BITS) as u32, number(paddr, size_bits));
-        let record = match self.groups.get_mut((paddr >> GROUP_BITS) as usize) {
-            Some(record) if record.has_in_use(size_bits, number) && is_aligned(paddr, size_bits) => record,
-            _ => return self.free_apart(paddr, size_bits),
-        };
-        let entry = Entry { page, slot: record.first + number };
-        let Some(cache) = self.caches.get_mut(class).filter(|cache| !cache.is_off()) else {
-            self.merge_in_groups(page / 64, number, size_bits);
-            return Ok(());
-        };
-        record.idle |= 1 << number;
-        if !cache.push(entry) {
-            self.flush(class, FLUSH_BATCH);
-            self.caches[class].push(entry);
-        }
-        Ok(())
-    }
-
-    /// Takes back a block below a page, a loose piece or device memory.
-    #[cold]
-    fn free_apart(&mut self, paddr: u64, size_bits: u8) -> Result<(), Error> {
-        let block = self.find_apart(paddr, size_bits).ok_or(Error::NotAllocated)?;
-        self.merge(&block);
-        Ok(())
-    }
-
-    /// The block below a page, loose piece or device memory that is handed out there.
-    fn find_apart(&self, paddr: u64, size_bits: u8) -> Option<Block> {
-        if let Some(block) = self.small.find_used(paddr, size_bits) {
-            return Some(block);
-        }
-        let place = Block { paddr, slot: 0, size_bits };
-        let record = self.groups.get((paddr >> GROUP_BITS) as usize);
-        if !place.is_valid() || record.is_some_and(|record| record.kind() != Kind::Absent) {
-            return None;
-        }
-        self.devices.find_used(&place).or_else(|| self.loose.find_used(paddr, size_bits))
-    }
-
-    /// The capability of a block that is handed out; an error if it is not, exactly so.
-    fn check_used(&self, block: &Block) -> Result<(), Error> {
-        let (number, size_bits) = (block.number(), block.size_bits);
-        let slot = match self.groups.get((block.paddr >> GROUP_BITS) as usize) {
-            Some(record) if record.has_in_use(size_bits, number) && is_aligned(block.paddr, size_bits) => {
-                Some(record.first + number)
-            }
-            _ => self.find_apart(block.paddr, size_bits).map(|block| block.slot),
-        };
-        if slot == Some(block.slot) { Ok(()) } else { Err(Error::NotAllocated) }
-    }
-
-    /// Makes a block that was in use free memory.
-    pub(super) fn merge(&mut self, block: &Block) {
-        if block.size_bits < PAGE_BITS && self.small.find_used(block.paddr, block.size_bits).is_some() {
-            if let Some(closed) = self.small.give(block) {
-                // If the kernel refuses, the slab stays as one that is free.
-                self.close_slab(closed);
-            }
-            return;
-        }
-        let group = (block.paddr >> GROUP_BITS) as u32;
-        match self.groups.get(group as usize).map_or(Kind::Absent, Group::kind) {
-            Kind::Pages(_) | Kind::Block(_) => self.merge_in_groups(group, block.number(), block.size_bits),
-            Kind::Absent | Kind::Idle if self.devices.overlaps(block) => {
-                // That it is in use was checked.
-                let _ = self.devices.free(&mut self.kernel, &mut self.calls, block);
-            }
-            Kind::Absent | Kind::Idle => self.loose.give(block),
-        }
-    }
-
-    /// The same for a block that is known to come out of a group, or to consist of groups.
-    #[inline]
-    fn merge_in_groups(&mut self, group: u32, number: u32, size_bits: u8) {
-        if size_bits < GROUP_BITS {
-            return self.give_page(usize::from(size_bits - PAGE_BITS), group, number);
-        }
-        self.groups[group as usize].set_kind(Kind::Idle);
-        let order = usize::from(size_bits - GROUP_BITS);
-        self.buddy.give(self.words, self.groups, order, group >> order);
-    }
-
     /// The block of this class that was freed last.
     #[inline(always)]
     pub(super) fn take_cached(&mut self, class: usize) -> Option<Block> {
-        let entry = self.caches.get_mut(class)?.pop()?;
-        self.allocations += 1;
-        let block = entry.block(PAGE_BITS + class as u8);
-        self.groups[(block.paddr >> GROUP_BITS) as usize].idle &= !(1 << block.number());
-        Some(block)
+        let page = self.caches.get_mut(class)?.pop()?;
+        Some(self.hand_out_page(class, page))
     }
 
-    /// Merges the oldest blocks of a cache, up to `count`. Whether there was any.
-    #[inline(never)]
-    pub(super) fn flush(&mut self, class: usize, count: usize) -> bool {
-        let before = self.caches[class].count();
-        for _ in 0..count {
-            let Some(entry) = self.caches[class].pop_oldest() else { break };
-            let size_bits = PAGE_BITS + class as u8;
-            let number = number(u64::from(entry.page) << PAGE_BITS, size_bits);
-            self.merge_in_groups(entry.page / 64, number, size_bits);
-        }
-        before != 0
-    }
-
-    #[inline]
-    fn page(&mut self, class: usize, group: u32, number: u32) -> Block {
+    /// Marks the block of 2^(12 + `class`) bytes that begins with `page` as handed out. Its capability is there.
+    #[inline(always)]
+    fn hand_out_page(&mut self, class: usize, page: u32) -> Block {
         self.allocations += 1;
-        let size_bits = PAGE_BITS + class as u8;
-        let paddr = (u64::from(group) << GROUP_BITS) + (u64::from(number) << size_bits);
-        Block { paddr, slot: self.groups[group as usize].first + number, size_bits }
+        let record = &mut self.groups[(page / 64) as usize];
+        record.used |= 1 << (page % 64);
+        let slot = record.slot(page, class);
+        Block { paddr: u64::from(page) << PAGE_BITS, slot, size_bits: PAGE_BITS + class as u8 }
     }
 
     pub(super) fn alloc_loose(&mut self, size_bits: u8, limit: u64) -> Result<Block, Error> {
@@ -382,7 +275,7 @@ impl<K: UntypedKernel> Phys<'_, K> {
             Ok(slot) => {
                 let record = &mut self.groups[(index as usize) << order];
                 record.set_kind(Kind::Block(order as u8));
-                record.idle = 0;
+                record.used = 1;
                 record.first = slot;
                 self.allocations += 1;
                 let size_bits = GROUP_BITS + order as u8;

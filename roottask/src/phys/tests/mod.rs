@@ -61,20 +61,20 @@ pub fn check(phys: &TestPhys) {
         let state = &phys.classes[usize::from(class)];
         let current = state.current == number as u32;
         assert_eq!(group.split, class + 1);
-        assert_eq!(back.free & !group.idle, 0, "free, but handed out");
+        assert_eq!(back.free & group.used, 0, "free, but handed out");
+        assert_eq!(group.used & !group::all_free(class), 0);
         assert_eq!(state.partial.contains(phys.words, number as u32), back.free != 0 && !current);
         assert!(current || back.free != group::all_free(class), "free group was not merged");
-        free_pages += u64::from(group.idle.count_ones()) << (PAGE_BITS + class);
+        free_pages += u64::from((group::all_free(class) & !group.used).count_ones()) << (PAGE_BITS + class);
     }
     let mut cached_blocks = 0;
     for (class, cache) in (0..).zip(&phys.caches) {
         let mut cache = *cache;
-        while let Some(entry) = cache.pop() {
-            let block = entry.block(PAGE_BITS + class);
-            let group = phys.groups[(block.paddr >> GROUP_BITS) as usize];
-            assert!(!group.has_in_use(block.size_bits, block.number()));
-            if block.size_bits >= GROUP_BITS {
-                cached_blocks += block.bytes();
+        while let Some(page) = cache.pop() {
+            let group = phys.groups[(page / 64) as usize];
+            assert!(!group.has_in_use(PAGE_BITS + class, page));
+            if PAGE_BITS + class >= GROUP_BITS {
+                cached_blocks += 1 << (PAGE_BITS + class);
             }
         }
     }
