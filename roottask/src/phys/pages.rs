@@ -114,7 +114,7 @@ impl<K: UntypedKernel> Phys<'_, K> {
 
     /// Merges what is kept for speed: cached blocks, slabs and groups that are wholly free. Whether there was any.
     pub fn trim(&mut self) -> bool {
-        (0..TRIM_STEPS).fold(false, |any, step| self.trim_step(step) || any)
+        (0..TRIM_STEPS).filter(|step| self.trim_step(*step)).count() != 0
     }
 
     /// One step of it, of [`TRIM_STEPS`]: the longest blocks first.

@@ -100,35 +100,18 @@ impl<const LARGE: bool> Bins<LARGE> {
         if LARGE { &mut node.child } else { &mut node.bin }
     }
 
-    /// Puts a free chunk into its list.
-    #[inline]
-    pub fn insert(&mut self, pool: &mut NodePool, id: NodeId) {
-        let node = pool.at_mut(id);
-        let length = Self::length(node);
-        if length == 0 {
-            return;
-        }
+    /// Makes a chunk of a length, not zero, the head of its list; returns the one that was. Its links are the caller's.
+    #[inline(always)]
+    pub fn push(&mut self, length: u64, id: NodeId) -> NodeId {
         let bin = bin(length);
-        let next = self.heads[bin];
-        *Self::links_mut(node) = [NIL, next];
-        self.heads[bin] = id;
-        if next == NIL {
-            self.filled[bin / 64] |= 1 << (bin % 64);
-            self.words |= 1 << (bin / 64);
-        } else {
-            Self::links_mut(pool.at_mut(next))[0] = id;
-        }
+        self.filled[bin / 64] |= 1 << (bin % 64);
+        self.words |= 1 << (bin / 64);
+        core::mem::replace(&mut self.heads[bin], id)
     }
 
-    /// Takes a chunk out of its list, before its start or length changes.
-    #[inline]
-    pub fn remove(&mut self, pool: &mut NodePool, id: NodeId) {
-        let node = pool.at(id);
-        let (length, [prev, next]) = (Self::length(node), Self::links(node));
-        if length == 0 {
-            return;
-        }
-        let bin = bin(length);
+    /// Takes a chunk of a length, not zero, and with these neighbours out of its list.
+    #[inline(always)]
+    pub fn remove(&mut self, pool: &mut NodePool, length: u64, [prev, next]: [NodeId; 2]) {
         if next != NIL {
             Self::links_mut(pool.at_mut(next))[0] = prev;
         }
@@ -136,6 +119,7 @@ impl<const LARGE: bool> Bins<LARGE> {
             Self::links_mut(pool.at_mut(prev))[1] = next;
             return;
         }
+        let bin = bin(length);
         self.heads[bin] = next;
         if next == NIL {
             self.filled[bin / 64] &= !(1 << (bin % 64));

@@ -31,15 +31,30 @@ impl AddressSpace {
     /// Puts a free chunk into the bins.
     #[inline]
     pub(super) fn bin(&mut self, pool: &mut NodePool, id: NodeId) {
-        self.bins.insert(pool, id);
-        self.large_bins.insert(pool, id);
+        let node = pool.at_mut(id);
+        let next = self.bins.push(node.len, id);
+        node.bin = [NIL, next];
+        let large = node.large_len();
+        let large_next = if large == 0 { NIL } else { self.large_bins.push(large, id) };
+        node.child = [NIL, large_next];
+        if next != NIL {
+            pool.at_mut(next).bin[0] = id;
+        }
+        if large_next != NIL {
+            pool.at_mut(large_next).child[0] = id;
+        }
     }
 
     /// Takes a free chunk out of the bins, before it changes.
     #[inline]
     fn unbin(&mut self, pool: &mut NodePool, id: NodeId) {
-        self.bins.remove(pool, id);
-        self.large_bins.remove(pool, id);
+        let node = pool.at(id);
+        let (len, links) = (node.len, node.bin);
+        let (large, large_links) = (node.large_len(), node.child);
+        self.bins.remove(pool, len, links);
+        if large != 0 {
+            self.large_bins.remove(pool, large, large_links);
+        }
     }
 
     /// Cuts a used chunk in two at `addr`; returns the upper one. Takes up to two nodes.
@@ -61,12 +76,11 @@ impl AddressSpace {
     #[inline]
     pub(super) fn retire(&mut self, pool: &mut NodePool, id: NodeId) {
         self.ranges -= 1;
-        if let Some(oldest) = self.recent.overflow() {
-            self.join(pool, oldest);
-        }
         let node = pool.at_mut(id);
         node.state = State::Recent;
-        self.recent.push(id, node.start, node.len);
+        if let Some(oldest) = self.recent.push(id, node.start, node.len) {
+            self.join(pool, oldest);
+        }
     }
 
     /// Really frees the ranges kept for reuse. Whether there was any.

@@ -14,7 +14,7 @@ const SMALL_ALIGN: u64 = 64 * PAGE_BYTES;
 /// Chunks looked at in the list that may hold the request.
 const FIRST_TRIES: usize = 4;
 /// Chunks tried for an aligned request that are nearly as long as length + alignment.
-const BELOW_TRIES: usize = 8;
+const BELOW_TRIES: usize = 4;
 /// Chunks tried exactly for an aligned request when no chunk holds it at any alignment.
 const EXACT_TRIES: usize = 512;
 

@@ -181,15 +181,17 @@ impl<'m> NodePool<'m> {
     pub(super) fn take(&mut self, node: Node) -> NodeId {
         let list = usize::from(node.state == State::Section);
         self.available -= 1;
-        let id = match self.unused[list] {
-            NIL => self.take_fresh(list),
-            id => {
-                self.unused[list] = self.at(id).next;
+        match self.unused[list] {
+            NIL => {
+                let id = self.take_fresh(list);
+                *self.at_mut(id) = node;
                 id
             }
-        };
-        *self.at_mut(id) = node;
-        id
+            id => {
+                self.unused[list] = core::mem::replace(self.at_mut(id), node).next;
+                id
+            }
+        }
     }
 
     /// A node that never was in use; without one, any node.
