@@ -12,9 +12,9 @@ use super::{AddressSpace, PAGE_BYTES};
 /// Alignments up to this one are met by chance often enough.
 const SMALL_ALIGN: u64 = 64 * PAGE_BYTES;
 /// Chunks looked at in the list that may hold the request.
-const FIRST_TRIES: usize = 4;
+const FIRST_TRIES: usize = 8;
 /// Chunks tried for an aligned request that are nearly as long as length + alignment.
-const BELOW_TRIES: usize = 4;
+const BELOW_TRIES: usize = 8;
 /// Chunks tried exactly for an aligned request when no chunk holds it at any alignment.
 const EXACT_TRIES: usize = 512;
 
