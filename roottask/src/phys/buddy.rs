@@ -1,15 +1,18 @@
 //! The virtual buddy system of whole groups: blocks of 2^18 bytes and up, in bitmaps only.
 //!
 //! Nothing here knows capabilities: splitting and merging are bit operations, at most one per order. A block of
-//! order `n` is 2^n groups and is named by its index: its first group >> n. General requests are served from the
-//! highest address, so that low memory, which old DMA devices need, stays free; [`Buddy::take_below`] starts at the
+//! order `n` is 2^n groups and is named by its index: its first group >> n. General requests are served from memory above
+//! 4 GiB while there is any, then from the highest address, so that low memory, which DMA devices need, stays free; [`Buddy::take_below`] starts at the
 //! lowest.
 
 use super::bitset::BitSet;
-use super::group::Group;
+use super::group::{GROUP_BITS, Group};
 
 /// Orders 0 to 18: blocks of 256 KiB to 64 GiB.
 pub const ORDERS: usize = 19;
+
+/// The first group above 4 GiB: what many devices reach lies below.
+const HIGH: u64 = 1 << (32 - GROUP_BITS);
 
 /// Free blocks by order.
 #[derive(Debug)]
@@ -17,6 +20,8 @@ pub struct Buddy {
     free: [BitSet; ORDERS],
     /// Bit n: there is a free block of order n.
     orders: u32,
+    /// Bit n clear: no free block of order n is above 4 GiB. If it is set there was one.
+    high: u32,
 }
 
 impl Buddy {
@@ -39,7 +44,7 @@ impl Buddy {
             next += BitSet::words(capacity);
             set
         });
-        Self { free, orders: 0 }
+        Self { free, orders: 0, high: 0 }
     }
 
     /// Free blocks of `order`.
@@ -56,6 +61,7 @@ impl Buddy {
     fn insert(&mut self, words: &mut [u64], order: usize, index: u32) {
         self.free[order].insert(words, index);
         self.orders |= 1 << order;
+        self.high |= u32::from(u64::from(index) << order >= HIGH) << order;
     }
 
     #[inline]
@@ -70,22 +76,49 @@ impl Buddy {
         self.free[order].contains(words, index)
     }
 
-    /// Takes the highest block out of the smallest sufficient free block. `order` < [`ORDERS`].
+    /// Takes the highest block out of the smallest sufficient free block, of those above 4 GiB first. `order` < [`ORDERS`].
     #[inline]
     pub fn take(&mut self, words: &mut [u64], order: usize) -> Option<u32> {
+        let high = self.high >> order;
+        let (found, index) = match high {
+            0 => self.pop_smallest(words, order)?,
+            _ => self.pop_high(words, order, high).or_else(|| self.pop_smallest(words, order))?,
+        };
+        let mut index = index;
+        for level in (order..found).rev() {
+            index = 2 * index + 1;
+            self.insert(words, level, index - 1);
+        }
+        Some(index)
+    }
+
+    /// Takes out the highest of the smallest sufficient free blocks: its order and index.
+    #[inline]
+    fn pop_smallest(&mut self, words: &mut [u64], order: usize) -> Option<(usize, u32)> {
         let fitting = self.orders >> order;
         if fitting == 0 {
             return None;
         }
-        let mut found = order + fitting.trailing_zeros() as usize;
-        let mut index = self.free[found].pop_last(words)?;
+        let found = order + fitting.trailing_zeros() as usize;
+        let index = self.free[found].pop_last(words)?;
         self.orders &= !(u32::from(self.free[found].is_empty()) << found);
-        while found > order {
-            found -= 1;
-            index = 2 * index + 1;
-            self.insert(words, found, index - 1);
+        Some((found, index))
+    }
+
+    /// The same above 4 GiB; bit n of `orders`: there may be a block of `order` + n.
+    fn pop_high(&mut self, words: &mut [u64], order: usize, mut orders: u32) -> Option<(usize, u32)> {
+        while orders != 0 {
+            let found = order + orders.trailing_zeros() as usize;
+            if let Some(index) = self.free[found].last(words)
+                && u64::from(index) << found >= HIGH
+            {
+                self.remove(words, found, index);
+                return Some((found, index));
+            }
+            self.high &= !(1 << found);
+            orders &= orders - 1;
         }
-        Some(index)
+        None
     }
 
     /// Takes a block that ends at or below group `end`: the lowest of the smallest order that has one.

@@ -2,6 +2,7 @@
 
 mod cases;
 mod model;
+mod placement;
 mod sim;
 
 use super::*;
