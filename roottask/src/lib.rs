@@ -4,6 +4,8 @@
 pub mod account;
 pub mod clean;
 pub mod exit;
+#[cfg(test)]
+mod fuzzing;
 pub mod loader;
 pub mod manifest;
 pub mod phys;

@@ -1,7 +1,10 @@
-//! `fuzz`: random sequences of kernel entries on the host, at length, with every invariant checked after each of them.
+//! `fuzz`: random sequences of kernel entries, or of requests to an allocator, on the host, at length, with every invariant
+//! checked after each of them.
 //!
-//! The kernel's own tests hold the fuzzer. Here it is compiled once, started in several processes, and watched: what they
+//! A package's own tests hold its fuzzer. Here it is compiled once, started in several processes, and watched: what they
 //! print with a prefix is counted; a failure, a crash and a hang each name the case that can be run again.
+mod target;
+
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
@@ -14,21 +17,23 @@ use anyhow::{Context as _, Result, bail};
 use clap::Args;
 
 use crate::context::Context;
+use target::Target;
 
-/// The test that is one process of the fuzzer.
-const WORKER: &str = "tests::fuzz::worker::worker";
 /// Begins each line that is meant for us.
 const PREFIX: &str = "fuzz: ";
 /// Time between two progress lines.
 const PROGRESS_EVERY: Duration = Duration::from_secs(5);
-/// A case takes milliseconds; without a sign of life for so long the kernel hangs.
+/// A case takes milliseconds; without a sign of life for so long it hangs.
 const HANG: Duration = Duration::from_secs(60);
 
 /// Options of `fuzz`.
 #[derive(Args, Clone)]
-#[command(after_help = "An operation is one kernel entry (system call, fault, interrupt), followed by\n\
-a check of every invariant.")]
+#[command(after_help = "An operation is one kernel entry (system call, fault, interrupt) or one request,\n\
+followed by a check of every invariant.")]
 pub struct FuzzArgs {
+    /// What is run: kernel, phys, virt
+    #[arg(long, value_enum, default_value_t = Target::Kernel, hide_possible_values = true)]
+    pub target: Target,
     /// Operations in all
     #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..))]
     pub ops: u64,
@@ -111,7 +116,8 @@ struct Report {
 /// # Errors
 /// A case fails, crashes or hangs; its number was printed with what leads to it. Or the fuzzer does not compile.
 pub fn run(context: &Context, args: &FuzzArgs) -> Result<()> {
-    let program = build(context)?;
+    let (package, worker) = args.target.worker();
+    let program = build(context, package)?;
     let seed = args.seed.unwrap_or_else(seed_from_clock);
     let processors = thread::available_parallelism().map_or(1, |count| count.get() as u64);
     let jobs = if args.case.is_some() { 1 } else { args.jobs.unwrap_or(processors) };
@@ -120,7 +126,7 @@ pub fn run(context: &Context, args: &FuzzArgs) -> Result<()> {
     let mut running = Vec::new();
     for index in 0..jobs {
         let mut command = context.prepare(context.shell.cmd(&program).args([
-            WORKER,
+            worker,
             "--exact",
             "--ignored",
             "--nocapture",
@@ -156,20 +162,20 @@ pub fn run(context: &Context, args: &FuzzArgs) -> Result<()> {
             Ok(())
         }
         Err((case, problem)) => {
-            println!("\nagain: cargo xtask fuzz --seed {seed} --case {case}");
+            println!("\nagain: cargo xtask fuzz --target {} --seed {seed} --case {case}", args.target.word());
             bail!("case {case} of seed {seed}: {problem}");
         }
     }
 }
 
-/// Compiles the kernel's tests as profile `fuzz` says; the file to start.
-fn build(context: &Context) -> Result<PathBuf> {
+/// Compiles a package's tests as profile `fuzz` says; the file to start.
+fn build(context: &Context, package: &str) -> Result<PathBuf> {
     let args = [
         "test",
         "--profile",
         "fuzz",
         "-p",
-        "kernel",
+        package,
         "--lib",
         "--no-run",
         "--message-format",
@@ -233,7 +239,7 @@ fn watch(
         if let Some(job) = jobs.iter().find(|job| !job.ended && job.alive.elapsed() > HANG)
             && told.is_none()
         {
-            return Err((job.case, format!("no end within {} s: the kernel hangs", HANG.as_secs())));
+            return Err((job.case, format!("no end within {} s: it hangs", HANG.as_secs())));
         }
         let (index, event) = match message {
             Ok(message) => message,
@@ -298,6 +304,9 @@ impl Report {
                 if *count == 0 { print!(" {:>8}", "-") } else { print!(" {count:>8}") }
             }
             println!();
+        }
+        if self.seen.is_empty() {
+            return;
         }
         println!("\nseen in every fourth look:");
         for (name, count) in &self.seen {

@@ -1,12 +1,12 @@
-//! The command line: `[--quick] [--candidate NAME] [--workload NAME]`.
+//! The command line: `[--quick] [--candidate NAME]… [--workload NAME]…`.
 
 /// What to measure, and how thoroughly.
 #[derive(Default)]
 pub struct Options {
     /// Fewer operations and repetitions.
     pub quick: bool,
-    candidate: Option<String>,
-    workload: Option<String>,
+    candidates: Vec<String>,
+    workloads: Vec<String>,
 }
 
 impl Options {
@@ -17,8 +17,8 @@ impl Options {
         while let Some(word) = words.next() {
             match word.as_str() {
                 "--quick" => options.quick = true,
-                "--candidate" => options.candidate = words.next(),
-                "--workload" => options.workload = words.next(),
+                "--candidate" => options.candidates.extend(words.next()),
+                "--workload" => options.workloads.extend(words.next()),
                 // Cargo adds it.
                 "--bench" => {}
                 _ => {
@@ -32,12 +32,12 @@ impl Options {
 
     /// Whether a candidate takes part.
     pub fn has_candidate(&self, name: &str) -> bool {
-        self.candidate.as_ref().is_none_or(|only| only == name)
+        self.candidates.is_empty() || self.candidates.iter().any(|only| only == name)
     }
 
     /// Whether a workload is run.
     pub fn has_workload(&self, name: &str) -> bool {
-        self.workload.as_ref().is_none_or(|only| only == name)
+        self.workloads.is_empty() || self.workloads.iter().any(|only| only == name)
     }
 
     /// Repetitions of which the median is taken, after one that does not count.

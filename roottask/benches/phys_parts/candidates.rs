@@ -128,7 +128,7 @@ impl<const CACHED: bool> Frames for Selkie<CACHED> {
         vec![
             ("kernel_calls_per_alloc", calls / stats.allocations as f64),
             ("retypes_per_alloc", stats.calls.retypes as f64 / stats.allocations as f64),
-            ("metadata_ratio", self.metadata_bytes as f64 / MEMORY_BYTES as f64),
+            ("metadata_per_mib", self.metadata_bytes as f64 / (MEMORY_BYTES >> 20) as f64),
         ]
     }
 }

@@ -25,13 +25,13 @@ pub fn streams(quick: bool) -> Vec<Stream> {
     let geometric = |random: &mut Random| (0..10).take_while(|_| random.below(2) == 0).count() as u8;
     let uniform = |random: &mut Random| random.below(11) as u8;
     vec![
-        mix("rand-geo0..10@90%", count, 7, geometric),
-        mix("rand-uni0..10@90%", count, 8, uniform),
+        mix("mix-geometric", count, 7, geometric),
+        mix("mix-uniform", count, 8, uniform),
         churn(count),
-        mix("order0-random@90%", count, 9, |_| 0),
-        drain("fill-drain-fifo", |_| {}),
-        drain("fill-drain-lifo", <[u32]>::reverse),
-        drain("fill-drain-random", shuffle),
+        mix("page-random", count, 9, |_| 0),
+        drain("drain-fifo", |_| {}),
+        drain("drain-lifo", <[u32]>::reverse),
+        drain("drain-random", shuffle),
     ]
 }
 
@@ -74,7 +74,7 @@ fn churn(count: usize) -> Stream {
         ops.push(Op { slot, order: 0, take: false });
         ops.push(Op { slot, order: 0, take: true });
     }
-    Stream { name: "order0-churn@90%", ops, prefill: live as usize }
+    Stream { name: "page-churn", ops, prefill: live as usize }
 }
 
 /// Takes every page, and gives all back in another order.

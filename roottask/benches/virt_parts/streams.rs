@@ -24,10 +24,10 @@ pub struct Stream {
 pub fn streams(quick: bool) -> Vec<Stream> {
     let count = if quick { 60_000 } else { 200_000 };
     vec![
-        random("100k-live,80%full", 100_000, count, Some(80)),
-        random("100k-live,sparse", 100_000, count, None),
-        random("1k-live,80%full", 1000, count, Some(80)),
-        random("100-live,sparse", 100, count, None),
+        random("100k-full", 100_000, count, Some(80)),
+        random("100k-sparse", 100_000, count, None),
+        random("1k-full", 1000, count, Some(80)),
+        random("100-sparse", 100, count, None),
         stacks(count),
     ]
 }
@@ -87,5 +87,5 @@ fn stacks(count: usize) -> Stream {
         let slot = step % 1000;
         ops.extend([Op { pages: 0, ..take(slot) }, take(slot)]);
     }
-    Stream { name: "fifo-stacks-1k", ops, prefill: 1000, slots: 1000, pages: 17 * 4000 }
+    Stream { name: "fifo-stacks", ops, prefill: 1000, slots: 1000, pages: 17 * 4000 }
 }

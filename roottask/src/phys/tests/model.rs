@@ -39,7 +39,9 @@ fn machine() -> TestPhys {
     phys
 }
 
-fn run(ops: Vec<Op>) {
+/// Runs a sequence; returns how many requests succeeded.
+fn run(ops: Vec<Op>) -> u64 {
+    let mut succeeded = 0;
     let mut phys = machine();
     let initial = phys.stats();
     let mut live: Vec<Block> = Vec::new();
@@ -81,6 +83,7 @@ fn run(ops: Vec<Op>) {
                     };
                     match result {
                         Ok(()) => {
+                            succeeded += 1;
                             live.swap_remove(at);
                             assert_eq!(phys.free(block), Err(Error::NotAllocated));
                         }
@@ -102,6 +105,7 @@ fn run(ops: Vec<Op>) {
             }
         };
         if let Ok(block) = got {
+            succeeded += 1;
             assert!(block.end() <= limit);
             assert!(live.iter().all(|other| !other.overlaps(&block)), "overlap");
             fill(&mut phys, block);
@@ -118,6 +122,14 @@ fn run(ops: Vec<Op>) {
     }
     phys.trim();
     assert_eq!(phys.stats().free_blocks, initial.free_blocks);
+    succeeded
+}
+
+/// One process of `cargo xtask fuzz --target phys`.
+#[test]
+#[ignore = "run by cargo xtask fuzz"]
+fn long_run() {
+    crate::fuzzing::work(op(), run);
 }
 
 proptest! {

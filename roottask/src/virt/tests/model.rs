@@ -87,7 +87,9 @@ impl Model {
     }
 }
 
-fn run(ops: Vec<Op>) {
+/// Runs a sequence; returns how many requests succeeded.
+fn run(ops: Vec<Op>) -> u64 {
+    let mut succeeded = 0;
     let mut pool = pool(3);
     let end = START + PAGES as u64 * PAGE_BYTES;
     let mut space = AddressSpace::new(&mut pool, START, end).unwrap();
@@ -100,6 +102,7 @@ fn run(ops: Vec<Op>) {
                     Ok(range) => {
                         assert!(range.start.is_multiple_of(align));
                         model.mark(range, 0);
+                        succeeded += 1;
                     }
                     Err(error) => {
                         assert_eq!(error, Error::OutOfSpace);
@@ -108,7 +111,10 @@ fn run(ops: Vec<Op>) {
                 }
             }
             Op::Guarded { pages } => match space.alloc_guarded(&mut pool, pages * PAGE_BYTES) {
-                Ok(range) => model.mark(range, 1),
+                Ok(range) => {
+                    model.mark(range, 1);
+                    succeeded += 1;
+                }
                 Err(_) => assert!(!model.has_room(pages as usize + 2, PAGE_BYTES)),
             },
             Op::Reserve { page, pages } => {
@@ -117,6 +123,7 @@ fn run(ops: Vec<Op>) {
                 let result = space.reserve(&mut pool, START + page * PAGE_BYTES, pages * PAGE_BYTES);
                 assert_eq!(result.is_ok(), free);
                 if let Ok(range) = result {
+                    succeeded += 1;
                     model.mark(range, 0);
                 }
             }
@@ -125,6 +132,7 @@ fn run(ops: Vec<Op>) {
                 if !live.is_empty() {
                     let range = live[pick % live.len()];
                     space.release(&mut pool, range).unwrap();
+                    succeeded += 1;
                     model.clear(Model::page(range.start), (range.len / PAGE_BYTES) as usize);
                     assert_eq!(space.release(&mut pool, range), Err(Error::NotAllocated));
                 }
@@ -134,6 +142,7 @@ fn run(ops: Vec<Op>) {
                 let result = space.free(&mut pool, START + page * PAGE_BYTES, pages * PAGE_BYTES);
                 assert_eq!(result.is_ok(), possible, "{page}+{pages}: {result:?}");
                 if possible {
+                    succeeded += 1;
                     model.clear(page as usize, pages as usize);
                 }
             }
@@ -155,6 +164,14 @@ fn run(ops: Vec<Op>) {
     assert_eq!(space.stats(&pool).largest, PAGES as u64 * PAGE_BYTES);
     // One chunk, in one section.
     assert_eq!(pool.available() as usize + 2, pool.capacity());
+    succeeded
+}
+
+/// One process of `cargo xtask fuzz --target virt`.
+#[test]
+#[ignore = "run by cargo xtask fuzz"]
+fn long_run() {
+    crate::fuzzing::work(op(), run);
 }
 
 proptest! {

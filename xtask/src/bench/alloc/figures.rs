@@ -51,6 +51,11 @@ impl Figures {
         distinct(self.0.iter().map(|figure| figure.bench.as_str()))
     }
 
+    /// Those of one benchmark.
+    pub fn only(&self, bench: &str) -> Figures {
+        Figures(self.of(bench).cloned().collect())
+    }
+
     /// The workloads of a benchmark.
     pub fn workloads(&self, bench: &str) -> Vec<&str> {
         distinct(self.of(bench).map(|figure| figure.workload.as_str()))
@@ -136,6 +141,7 @@ pub mod tests {
             ("phys", "drain", "selkie", "failed", 0.0),
         ]);
         assert_eq!(figures.benches(), ["malloc", "phys"]);
+        assert_eq!(figures.only("phys").benches(), ["phys"]);
         assert_eq!(figures.workloads("malloc"), ["cc1", "git"]);
         assert_eq!(figures.candidates("malloc", "net_ns"), ["selkie", "talc"]);
         assert_eq!(figures.get("malloc", "cc1", "selkie", "net_ns"), Some(5.5));

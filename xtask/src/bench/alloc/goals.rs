@@ -32,6 +32,8 @@ struct Goal {
     /// With whom the figure is compared: this one's figure divided by ours, or the other way round if `inverse`.
     base: Option<String>,
     inverse: bool,
+    /// Whose figures they are, if not those of the project's usual candidate.
+    own: Option<String>,
     over: Over,
     limit: Limit,
 }
@@ -136,7 +138,7 @@ impl Goals {
 
     fn value(&self, goal: &Goal, figures: &Figures, workload: &str) -> Option<f64> {
         let figure = |candidate: &str| figures.get(&goal.bench, workload, candidate, &goal.metric);
-        let own = figure(&self.own)?;
+        let own = figure(goal.own.as_ref().unwrap_or(&self.own))?;
         match &goal.base {
             None => Some(own),
             Some(base) if goal.inverse => Some(own / figure(base)?),
@@ -191,6 +193,7 @@ fn goal(value: &Value) -> Result<Goal> {
         metric: needed("metric")?,
         workloads: workloads.iter().filter_map(Value::as_str).map(str::to_string).collect(),
         base: text("base"),
+        own: text("own"),
         inverse: value.get("inverse").and_then(Value::as_bool).unwrap_or(false),
         over,
         limit,
@@ -255,6 +258,7 @@ mod tests {
         let plain = verdict("workloads = ['git', 'syn-a']\nat_most = 1");
         assert_eq!((plain.value, plain.reached()), (Some(2.0), "no"));
         assert_eq!(verdict("workloads = ['other']\nat_most = 1").reached(), "not measured");
+        assert_eq!(verdict("workloads = ['git']\nown = 'dl'\nat_most = 1").value, Some(16.0));
     }
 
     #[test]

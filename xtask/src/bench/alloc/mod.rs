@@ -1,10 +1,11 @@
 //! `bench alloc`: the three allocators against their peers, on the host.
 //!
-//! The benchmarks are `libsel`'s `heap` and, where they exist, `roottask`'s `phys` and `virt`. Each prints one line of JSON
+//! The benchmarks are `libsel`'s `heap` and `roottask`'s `phys` and `virt`. Each prints one line of JSON
 //! for each figure; here they become tables, pictures, and a verdict on each goal of `goals.toml`.
 mod bars;
 mod figures;
 mod goals;
+mod kept;
 mod tables;
 
 use std::path::PathBuf;
@@ -13,7 +14,6 @@ use std::process::Stdio;
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
 
-use super::document::{self, Section};
 use super::store;
 use crate::context::Context;
 use figures::Figures;
@@ -22,13 +22,6 @@ use goals::Goals;
 /// Package, benchmark, and the word of it in figures.
 const BENCHMARKS: [(&str, &str, &str); 3] =
     [("libsel", "heap", "malloc"), ("roottask", "phys", "phys"), ("roottask", "virt", "virt")];
-/// The run in the documentation, below the workspace's root.
-const KEPT: &str = "docs/bench-alloc.json";
-/// The part of the documentation that is written here.
-const SECTION: Section = Section {
-    begin: "<!-- bench alloc: begin (written by `cargo xtask bench alloc --save`) -->\n",
-    end: "<!-- bench alloc: end -->\n",
-};
 
 /// Options of `bench alloc`.
 #[derive(Args, Clone)]
@@ -53,8 +46,8 @@ pub struct AllocArgs {
     /// Only these candidates; ratios need the one compared with
     #[arg(long, value_name = "NAME")]
     pub candidate: Vec<String>,
-    /// Make this run the one in docs/
-    #[arg(long, conflicts_with_all = ["quick", "only", "workload", "candidate", "trace"])]
+    /// Make this run the one in docs/, each benchmark by itself
+    #[arg(long, conflicts_with_all = ["quick", "workload", "candidate", "trace"])]
     pub save: bool,
 }
 
@@ -79,7 +72,7 @@ pub fn run(context: &Context, args: &AllocArgs) -> Result<()> {
     store::write(&path, &figures.to_json(&verdicts))?;
     println!("kept in {}", path.display());
     if args.save {
-        save(context, &figures, &goals, &verdicts)?;
+        kept::save(context, &figures, &goals)?;
     }
     Ok(())
 }
@@ -119,20 +112,4 @@ fn measure(context: &Context, args: &AllocArgs, package: &str, benchmark: &str) 
         bail!("the benchmark {benchmark} of {package} failed; what it says is above");
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
-}
-
-/// Writes tables, pictures and figures of the documentation.
-fn save(context: &Context, figures: &Figures, goals: &Goals, verdicts: &[goals::Verdict]) -> Result<()> {
-    let mut content = goals::markdown(verdicts);
-    for bench in figures.benches() {
-        let picture = format!("bench-alloc-{bench}.svg");
-        let bars = bars::svg(figures, goals, bench);
-        store::write(&context.root.join("docs").join(&picture), &bars)?;
-        content +=
-            &format!("\n![Speed of {bench}]({picture})\n\n{}", tables::markdown(figures, goals, bench));
-    }
-    document::update(&context.root, &SECTION, &content)?;
-    store::write(&context.root.join(KEPT), &figures.to_json(verdicts))?;
-    println!("wrote {KEPT}, {}, docs/bench-alloc-*.svg", document::FILE);
-    Ok(())
 }

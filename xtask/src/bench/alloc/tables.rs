@@ -5,7 +5,7 @@ use super::figures::Figures;
 use super::goals::Goals;
 
 /// Metrics that a table shows, with its title; others are in the JSON file only.
-const METRICS: [(&str, &str); 11] = [
+const METRICS: [(&str, &str); 14] = [
     ("net_ns", "ns per operation, without the replay's own"),
     ("instructions", "instructions per operation (callgrind), without the replay's own"),
     ("p999_ns", "p99.9 of one operation, ns (realloc apart)"),
@@ -13,7 +13,10 @@ const METRICS: [(&str, &str); 11] = [
     ("realloc_max_ns", "worst realloc, ns"),
     ("footprint_ratio", "peak memory touched / peak bytes live"),
     ("high_water", "highest address used / space"),
-    ("metadata_ratio", "bytes of metadata / bytes managed"),
+    ("metadata_per_mib", "bytes of metadata per MiB managed"),
+    ("free_order9_blocks", "free blocks of 2 MiB at the end"),
+    ("kernel_calls_per_alloc", "kernel calls (Untyped_Retype, CNode_Revoke) per allocation"),
+    ("retypes_per_alloc", "Untyped_Retype per allocation"),
     ("source_calls", "calls for memory, or to give it back, per 1,000 operations"),
     ("held_after_trim", "bytes held when everything was freed and trim was asked for"),
     ("failed", "requests that failed"),
