@@ -22,6 +22,8 @@ pub struct Buddy {
     orders: u32,
     /// Bit n clear: no free block of order n is above 4 GiB. If it is set there was one.
     high: u32,
+    /// The first group that counts as above 4 GiB; tests have less memory.
+    pub(super) high_from: u64,
 }
 
 impl Buddy {
@@ -44,7 +46,7 @@ impl Buddy {
             next += BitSet::words(capacity);
             set
         });
-        Self { free, orders: 0, high: 0 }
+        Self { free, orders: 0, high: 0, high_from: HIGH }
     }
 
     /// Free blocks of `order`.
@@ -61,7 +63,7 @@ impl Buddy {
     fn insert(&mut self, words: &mut [u64], order: usize, index: u32) {
         self.free[order].insert(words, index);
         self.orders |= 1 << order;
-        self.high |= u32::from(u64::from(index) << order >= HIGH) << order;
+        self.high |= u32::from(u64::from(index) << order >= self.high_from) << order;
     }
 
     #[inline]
@@ -110,7 +112,7 @@ impl Buddy {
         while orders != 0 {
             let found = order + orders.trailing_zeros() as usize;
             if let Some(index) = self.free[found].last(words)
-                && u64::from(index) << found >= HIGH
+                && u64::from(index) << found >= self.high_from
             {
                 self.remove(words, found, index);
                 return Some((found, index));

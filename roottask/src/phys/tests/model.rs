@@ -28,9 +28,10 @@ fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
-/// 1 MiB to 6 MiB in the pieces of a boot list, with crumbs at the front.
+/// 1 MiB to 6 MiB in the pieces of a boot list, with crumbs at the front; 4 MiB take the place of 4 GiB.
 fn machine() -> TestPhys {
     let mut phys = empty(8 << 20);
+    phys.buddy.high_from = (4 << 20) >> GROUP_BITS;
     for (paddr, bits) in
         [(0xff000, 12), (0xff800 - 0x1000, 11), (1 << 20, 20), (2 << 20, 21), (4 << 20, 20), (5 << 20, 19)]
     {
