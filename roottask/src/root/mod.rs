@@ -1,6 +1,8 @@
 //! The running root task: its state, and the order in which it is built.
 
+pub mod answer;
 pub mod arena;
+pub mod map;
 pub mod memory;
 pub mod pieces;
 pub mod report;
