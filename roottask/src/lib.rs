@@ -2,13 +2,18 @@
 #![cfg_attr(not(test), no_std)]
 
 pub mod account;
+pub mod acpi;
 pub mod clean;
+pub mod devices;
 pub mod exit;
 #[cfg(test)]
 mod fuzzing;
+pub mod lazy;
 pub mod loader;
 pub mod manifest;
+pub mod pci;
 pub mod phys;
+pub mod regions;
 pub mod samples;
 pub mod slots;
 pub mod virt;

@@ -6,7 +6,7 @@ mod root;
 
 #[cfg(target_os = "none")]
 #[libsel::root_task(stack = 256 * 1024)]
-fn main(bootinfo: &libsel::bootinfo::BootInfoView<'_>) -> ! {
+fn main(bootinfo: &libsel::bootinfo::BootInfoView<'static>) -> ! {
     use root::{Root, report};
 
     report::machine(bootinfo);

@@ -1,6 +1,8 @@
 //! The server list: strings of boot modules, `server NAME key=value … -- words for the server`.
 use core::fmt;
 
+use crate::devices::Allowed;
+
 /// What `limine.conf` says about a server.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Entry<'a> {
@@ -18,6 +20,10 @@ pub struct Entry<'a> {
     pub period_us: u64,
     /// Bytes of memory that it may map.
     pub quota: u64,
+    /// Devices whose registers it may map, see [`crate::devices::Allowed::parse`].
+    pub devices: &'a str,
+    /// It may ask the root task's administration.
+    pub admin: bool,
     /// It serves others and does not end by itself.
     pub service: bool,
 }
@@ -39,7 +45,8 @@ impl fmt::Display for Error<'_> {
             Error::NoName => write!(f, "a name must follow `server`"),
             Error::Unknown(word) => write!(
                 f,
-                "unknown word `{word}`; known are ports=FIRST-LAST prio= budget_us= period_us= quota= service, \
+                "unknown word `{word}`; known are ports=FIRST-LAST prio= budget_us= period_us= quota= service \
+                 devices=framebuffer,hpet,pci:VENDOR:DEVICE admin, \
                  and behind `--` words for the server itself"
             ),
             Error::Value(word) => write!(f, "the value of `{word}` makes no sense"),
@@ -50,6 +57,15 @@ impl fmt::Display for Error<'_> {
 const DEFAULT_PRIORITY: u8 = 100;
 const DEFAULT_BUDGET_US: u64 = 10_000;
 const DEFAULT_QUOTA: u64 = 128 << 20;
+
+/// The name of a boot module: what follows `server` or `file`, or else its first word.
+pub fn file_name(string: &str) -> &str {
+    let mut words = string.split_whitespace();
+    match words.next() {
+        Some("server" | "file") => words.next().unwrap_or_default(),
+        first => first.unwrap_or_default(),
+    }
+}
 
 /// Reads a module's string; None if it is not a server.
 pub fn parse(string: &str) -> Option<Result<Entry<'_>, Error<'_>>> {
@@ -73,12 +89,19 @@ fn entry(text: &str) -> Result<Entry<'_>, Error<'_>> {
         budget_us: DEFAULT_BUDGET_US,
         period_us: DEFAULT_BUDGET_US,
         quota: DEFAULT_QUOTA,
+        devices: "",
+        admin: false,
         service: false,
     };
     for word in arguments.split_whitespace().take_while(|word| *word != "--") {
         let bad = Error::Value(word);
         match word.split_once('=') {
             None if word == "service" => entry.service = true,
+            None if word == "admin" => entry.admin = true,
+            Some(("devices", value)) => {
+                entry.devices = value;
+                Allowed::parse(value).map_err(|_| bad)?;
+            }
             Some(("ports", value)) => entry.ports = Some(ports(value).ok_or(bad)?),
             Some(("prio", value)) => entry.priority = value.parse().map_err(|_| bad)?,
             Some(("budget_us", value)) => entry.budget_us = value.parse().map_err(|_| bad)?,
@@ -126,6 +149,13 @@ mod tests {
         assert!(parse("server hello").unwrap().is_ok());
         let entry = parse("server crashy quota=1M -- fault=write").unwrap().unwrap();
         assert_eq!((entry.quota, entry.arguments), (1 << 20, "quota=1M -- fault=write"));
+        let entry = parse("server shell admin devices=hpet,pci:8086:100e").unwrap().unwrap();
+        assert_eq!((entry.admin, entry.devices), (true, "hpet,pci:8086:100e"));
+        assert_eq!(file_name("server console service"), "console");
+        assert_eq!(
+            (file_name("file a.txt"), file_name("manifest"), file_name("")),
+            ("a.txt", "manifest", "")
+        );
         assert_eq!(parse("root"), None);
         assert_eq!(parse("servers x"), None);
     }
@@ -135,7 +165,15 @@ mod tests {
         let error = |text| parse(text).unwrap().unwrap_err();
         assert_eq!(error("server"), Error::NoName);
         assert_eq!(error("server a color=red"), Error::Unknown("color=red"));
-        for word in ["ports=9-3", "ports=zz", "prio=256", "quota=12Q", "quota=99999999999G", "budget_us=x"] {
+        for word in [
+            "ports=9-3",
+            "ports=zz",
+            "prio=256",
+            "quota=12Q",
+            "quota=99999999999G",
+            "budget_us=x",
+            "devices=x",
+        ] {
             let text = format!("server a {word}");
             assert_eq!(parse(&text).unwrap().unwrap_err(), Error::Value(word), "{word}");
         }

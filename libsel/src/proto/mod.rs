@@ -28,9 +28,11 @@
 //! * [`service`], [`pending`]: the server's loop, and answers that come later
 //! * [`transport`]: messages in registers and the IPC buffer
 //! * [`start`]: the page that a server starts with
-//! * [`root`], [`console`]: the services
+//! * [`root`], [`admin`], [`console`]: the services
 
+pub mod admin;
 pub mod console;
+pub mod memory;
 pub mod pending;
 mod protocol;
 pub mod root;

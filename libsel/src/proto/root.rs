@@ -1,5 +1,6 @@
 //! The root task's service: memory, other services by name, and what a server has to say about itself.
 
+pub use super::memory::{Device, DeviceMapped, DmaMapped, FileInfo, FramebufferInfo, MapFlags, RegionKey};
 use super::text::{Name, Text};
 use super::wire::{DecodeError, Field, Request, ServiceError, Sink, Source};
 use crate::abi::Word;
@@ -77,10 +78,14 @@ protocol! {
             align: u64,
             /// What it allows.
             protection: Protection,
+            /// Whether it is there at once, and in what pages.
+            flags: MapFlags,
         },
-        /// Takes memory back. The range may be part of what one [`Map`] mapped, or several of them.
+        /// Takes memory back. The range may be part of what one [`Map`] mapped, or several of them; large pages, DMA
+        /// buffers, devices and files go as a whole.
         ///
-        /// Errors: `NotFound` something in it is not mapped by [`Map`]; `InvalidArgument` not whole pages.
+        /// Errors: `NotFound` something in it is not mapped; `InUse` something is shared: see [`Detach`];
+        /// `InvalidArgument` not whole pages, or a part of what goes as a whole.
         Unmap = 0x101 -> () {
             /// First byte, page aligned.
             address: u64,
@@ -110,6 +115,91 @@ protocol! {
         ///
         /// Errors: `OutOfMemory`; `NoSlot` the caller's receive slot is not free.
         NewReply = 0x106 -> () {},
+        /// Maps more zeroed memory right behind some that the caller has by [`Map`], with the same flags and protection.
+        ///
+        /// Errors: as of [`Map`]; `NotFound` no such memory ends there.
+        Grow = 0x120 -> Mapped {
+            /// Where the memory ends that is to grow: the first byte of the new memory.
+            address: u64,
+            /// How many more, rounded up to pages.
+            bytes: u64,
+        },
+        /// Makes a region that can be shared of memory that the caller has by [`Map`]: all that one such request mapped,
+        /// or several. Promised pages become real. It goes by [`Detach`], and stays as long as anybody has it attached.
+        ///
+        /// Errors: `NotFound` something in it is not mapped; `InvalidArgument` not whole mappings; `InUse` part of it is
+        /// shared already; `OutOfMemory`.
+        Share = 0x121 -> RegionKey {
+            /// First byte, page aligned.
+            address: u64,
+            /// How many, rounded up to pages.
+            bytes: u64,
+        },
+        /// Lets servers of a name attach a region; a later request for the same name replaces an earlier one.
+        ///
+        /// Errors: `NotFound`; `Refused` the caller did not make it; `OutOfMemory` too many names.
+        Grant = 0x122 -> () {
+            /// Which region.
+            region: RegionKey,
+            /// Who may.
+            to: Name,
+            /// What they may.
+            protection: Protection,
+        },
+        /// Maps a region of another server, anywhere. It counts for the quota of the server that made it; if that ends or
+        /// gives the region up, for the quota of one that has it attached.
+        ///
+        /// Errors: `NotFound`; `Refused`; `InUse` the caller has it already; `OutOfMemory`.
+        Attach = 0x123 -> Mapped {
+            /// Which region.
+            region: RegionKey,
+            /// What it is mapped for.
+            protection: Protection,
+        },
+        /// Unmaps a region, and gives it up if the caller made it.
+        ///
+        /// Errors: `NotFound` no region of the caller's begins there.
+        Detach = 0x124 -> () {
+            /// Where it begins.
+            address: u64,
+        },
+        /// Maps zeroed memory that is contiguous for devices, readable and writable.
+        ///
+        /// Errors: `OutOfMemory`; `InvalidArgument` size or alignment.
+        MapDma = 0x125 -> DmaMapped {
+            /// How many, rounded up to pages; at most 64 MiB.
+            bytes: u64,
+            /// It has to end below 4 GiB.
+            below_4g: bool,
+            /// The physical address is a multiple of this power of two; 0: of a page.
+            align: u64,
+        },
+        /// Maps a device's registers, uncached.
+        ///
+        /// Errors: `Refused` the manifest does not allow it; `NotFound` the machine has none; `InUse` another server has
+        /// it; `InvalidArgument` it has no memory there; `OutOfMemory`.
+        MapDevice = 0x126 -> DeviceMapped {
+            /// Which one.
+            device: Device,
+        },
+        /// What the framebuffer looks like.
+        ///
+        /// Error: `NotFound`.
+        Framebuffer = 0x127 -> FramebufferInfo {},
+        /// Name and size of a file of the boot archive.
+        ///
+        /// Error: `NotFound`, also behind the last one.
+        BootFile = 0x128 -> FileInfo {
+            /// Which one, from 0 on.
+            index: u64,
+        },
+        /// Maps a file of the boot archive, read-only.
+        ///
+        /// Errors: `NotFound`; `InvalidArgument` it is empty; `OutOfMemory`.
+        MapBootFile = 0x129 -> Mapped {
+            /// Which one, from 0 on.
+            index: u64,
+        },
     }
 }
 

@@ -30,8 +30,10 @@ pub mod slot {
     pub const IO_PORTS: Cap<IoPort> = Cap::new(6);
     /// Set in the badge of every signal that a server receives, so that none is taken for a client.
     pub const SIGNAL: Word = 1 << 63;
+    /// The root task's administration ([`crate::proto::admin`]), if the server may ask it.
+    pub const ADMIN: Cap<Endpoint> = Cap::new(19);
     /// First slot that is free for received capabilities.
-    pub const FIRST_FREE: CPtr = 16;
+    pub const FIRST_FREE: CPtr = 24;
     /// One past the last slot.
     pub const END: CPtr = 1 << CSPACE_BITS;
 }

@@ -1,5 +1,6 @@
 //! Round trips of everything that travels, and messages nobody sent in good faith.
 
+use super::admin::*;
 use super::console::{ConsoleRequest, Hello, Print};
 use super::root::*;
 use super::start::*;
@@ -10,6 +11,7 @@ use crate::sys::Registers;
 use crate::sys::host::install;
 use proptest::prelude::*;
 use std::string::String;
+use std::vec;
 use std::vec::Vec;
 
 /// Words without a transport.
@@ -59,6 +61,39 @@ fn protection() -> impl Strategy<Value = Protection> {
 
 proptest! {
     #[test]
+    fn admin_answers_come_back(words in any::<[u64; 9]>(), counts in any::<[u8; BLOCK_SIZES]>(), name in name()) {
+        let [total, free, cached, allocations, retypes, revokes, device_used, index, quota] = words;
+        let blocks = BlockCounts(counts.map(u32::from));
+        let (largest_bits, fragmentation_permille, slots) = (index as u8, free as u32, cached as u32);
+        round_trip(MemoryInfo {
+            total, free, cached, largest_bits, fragmentation_permille, blocks, allocations, retypes, revokes, slots,
+            nodes: 1, node_capacity: 2, used: KindBytes(words), device_used,
+        });
+        let id = index as u8;
+        let (mapped_bytes, peak_bytes, room, restarts) = (total, free, cached, allocations);
+        for state in [ServerState::Running, ServerState::Waiting, ServerState::Down] {
+            round_trip(ServerInfo {
+                id, name, state, priority: id, budget_us: 1, period_us: 2, cpu_us: revokes, mapped_bytes, peak_bytes,
+                quota, room, restarts,
+            });
+        }
+        let kinds = (0..=u8::MAX).filter_map(|kind| {
+            let mut word = Words { words: vec![kind.into()], next: 0 };
+            MemoryKind::take(&mut word).ok()
+        });
+        let mut sum = KindBytes::default();
+        for (number, kind) in kinds.enumerate() {
+            round_trip(RangeInfo { start: total, bytes: free, kind, protection: Protection::READ });
+            sum.add(kind, number as u64);
+            prop_assert_eq!(sum.of(kind), number as u64);
+        }
+        prop_assert_eq!(sum.0[MEMORY_KINDS - 1], MEMORY_KINDS as u64 - 1);
+        round_trip(CapabilityInfo { slot: total, kind: Text::cut(name.as_str().as_bytes()) });
+        round_trip(Spawn { image: name, arguments: Text::cut(b"a=b") });
+        round_trip(Kill { name });
+    }
+
+    #[test]
     fn fields_come_back(integers in any::<(u64, u32, u16, u8, bool)>(), name in name(), text in text()) {
         round_trip(integers.0);
         round_trip(integers.1);
@@ -72,7 +107,21 @@ proptest! {
     #[test]
     fn requests_come_back(words in any::<[u64; 4]>(), protection in protection(), name in name(), text in text()) {
         let [address, bytes, align, code] = words;
-        round_trip(Map { address, bytes, align, protection });
+        let flags = MapFlags { lazy: code & 1 != 0, large: code & 2 != 0 };
+        round_trip(Map { address, bytes, align, protection, flags });
+        round_trip(Grow { address, bytes });
+        round_trip(Share { address, bytes });
+        round_trip(Grant { region: code, to: name, protection });
+        round_trip(Attach { region: code, protection });
+        round_trip(MapDma { bytes, below_4g: flags.lazy, align });
+        round_trip(DmaMapped { address, physical: code });
+        let bar = (code % 6) as u8;
+        let pci = Device::Pci { vendor: bytes as u16, device: align as u16, bar };
+        for device in [pci, Device::Hpet, Device::Framebuffer] {
+            round_trip(MapDevice { device });
+        }
+        round_trip(DeviceMapped { address, bytes, physical: code });
+        round_trip(FileInfo { name, bytes });
         round_trip(Unmap { address, bytes });
         round_trip(Stats {});
         round_trip(Lookup { name });
@@ -177,7 +226,8 @@ fn a_call_travels_through_registers_and_buffer() {
         }
     });
     let root = RootService(Cap::new(3));
-    let map = Map { address: 0, bytes: 4096, align: 0, protection: Protection::READ_WRITE };
+    let protection = Protection::READ_WRITE;
+    let map = Map { address: 0, bytes: 4096, align: 0, protection, flags: MapFlags::NONE };
     assert_eq!(root.map(map), Ok(0x7000));
     assert_eq!(root.log("long ".repeat(100).as_bytes()), Ok(()));
     assert_eq!(root.stats(), Err(ServiceError::BadReply), "the words are missing");

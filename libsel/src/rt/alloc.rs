@@ -9,7 +9,7 @@ use core::ptr::{self, NonNull};
 use super::{Exclusive, start_info};
 use crate::abi::Word;
 use crate::heap::{Growth, Heap, Source, Stats};
-use crate::proto::root::{Map, Protection, RootService};
+use crate::proto::root::{Map, MapFlags, Protection, RootService};
 use crate::proto::start::{HEAP_START, slot};
 
 /// Memory from the root task.
@@ -20,7 +20,8 @@ struct RootMemory {
 
 impl RootMemory {
     fn map(address: Word, bytes: usize) -> Option<NonNull<u8>> {
-        let request = Map { address, bytes: bytes as Word, align: 0, protection: Protection::READ_WRITE };
+        let (bytes, protection) = (bytes as Word, Protection::READ_WRITE);
+        let request = Map { address, bytes, align: 0, protection, flags: MapFlags::NONE };
         let address = RootService(slot::ROOT).map(request).ok()?;
         NonNull::new(ptr::with_exposed_provenance_mut(address as usize))
     }

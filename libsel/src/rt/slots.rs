@@ -97,9 +97,9 @@ mod tests {
         }
         assert_eq!(slots.take(), None);
         slots.give_back(200);
-        slots.give_back(17);
+        slots.give_back(37);
         slots.give_back(3);
         slots.give_back(u64::MAX);
-        assert_eq!((slots.take(), slots.take(), slots.take()), (Some(17), Some(200), None));
+        assert_eq!((slots.take(), slots.take(), slots.take()), (Some(37), Some(200), None));
     }
 }

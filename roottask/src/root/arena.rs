@@ -5,12 +5,15 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use super::{pieces, server};
 use roottask::phys::device::DeviceNode;
 use roottask::phys::small::{MAX_SLABS, Slab};
+use roottask::regions::{MAX_USERS, Regions};
 use roottask::virt::{self, Node, NodePool, SLAB_NODES};
 
 /// One for each boot device untyped, and about 40 for each piece of a module that is looked at.
 const DEVICE_NODES: usize = 4096;
 /// Nodes of address spaces come in slabs of 256.
 const SLABS: usize = 16;
+
+const _: () = assert!(server::MAX_SERVERS <= MAX_USERS);
 
 /// A static that is given away once.
 struct Once<T> {
@@ -50,6 +53,13 @@ pub fn fixed_tables() -> (&'static mut [DeviceNode], &'static mut [Slab]) {
 pub fn servers() -> &'static mut server::Table {
     static TABLE: Once<server::Table> = Once::new([const { None }; server::MAX_SERVERS]);
     let Some(table) = TABLE.take() else { unreachable!("there is one table of servers") };
+    table
+}
+
+/// The regions that servers share.
+pub fn regions() -> &'static mut Regions {
+    static TABLE: Once<Regions> = Once::new(Regions::new());
+    let Some(table) = TABLE.take() else { unreachable!("there is one table of regions") };
     table
 }
 

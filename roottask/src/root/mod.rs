@@ -1,13 +1,21 @@
 //! The running root task: its state, and the order in which it is built.
 
+pub mod admin;
 pub mod answer;
 pub mod arena;
+pub mod capabilities;
+pub mod device;
+pub mod facts;
+pub mod files;
 pub mod map;
 pub mod memory;
 pub mod pieces;
+pub mod promise;
+pub mod reboot;
 pub mod report;
 pub mod server;
 pub mod service;
+pub mod share;
 pub mod space;
 pub mod spawn;
 pub mod tables;
@@ -19,6 +27,7 @@ use libsel::cap::{AbsoluteSlot, Cap, Endpoint, IoPort, Reply, SchedControl};
 use libsel::println;
 use roottask::manifest::Entry;
 use roottask::phys::stats::SIZES;
+use roottask::regions::Regions;
 use roottask::virt::{AddressSpace, NodePool};
 use roottask::{exit, manifest};
 
@@ -30,6 +39,8 @@ use spawn::SpawnError;
 pub struct Root {
     /// Physical memory, and the slots of the root CNode.
     pub memory: Memory,
+    /// What the kernel told at the start.
+    pub bootinfo: BootInfoView<'static>,
     /// Blocks that were given to address spaces.
     pub pieces: Pieces,
     /// Nodes of all address spaces.
@@ -38,6 +49,12 @@ pub struct Root {
     pub own_space: AddressSpace,
     /// Servers by number; number 0 is nobody.
     pub servers: &'static mut server::Table,
+    /// Regions that servers share.
+    pub regions: &'static mut Regions,
+    /// Frames of boot files.
+    pub files: [Option<files::Frames>; files::MAX_FILES],
+    /// The ports of PCI configuration space, once they were needed.
+    pub config_ports: Option<Cap<IoPort>>,
     /// Where servers call, and where their faults arrive.
     pub endpoint: Cap<Endpoint>,
     /// Answers them.
@@ -58,7 +75,7 @@ pub struct Root {
 
 impl Root {
     /// Takes over what the kernel handed out. Without it there is nothing to run: every failure here is a panic.
-    pub fn new(bootinfo: &BootInfoView<'_>) -> Self {
+    pub fn new(bootinfo: &BootInfoView<'static>) -> Self {
         let mut memory = memory::take_over(bootinfo);
         let reply = memory::object(&mut memory).expect("the reply object");
         let endpoint = memory::object(&mut memory).expect("the endpoint");
@@ -68,10 +85,14 @@ impl Root {
         let report = bootinfo.boot_report().unwrap_or_default();
         let mut root = Root {
             memory,
+            bootinfo: *bootinfo,
             pieces: Pieces::new(arena::pieces()),
             nodes,
             own_space,
             servers: arena::servers(),
+            regions: arena::regions(),
+            files: [None; files::MAX_FILES],
+            config_ports: None,
             endpoint,
             reply,
             sched_control: bootinfo.sched_control(0).expect("a SchedControl capability"),

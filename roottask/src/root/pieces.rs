@@ -1,12 +1,15 @@
 //! Blocks of physical memory that were given to an address space, and the frames made from them.
+use libsel::abi::ObjectType;
 use libsel::bootinfo::initial;
-use libsel::cap::{Cap, Page};
+use libsel::cap::{AbsoluteSlot, AnyFrame, Cap, Page};
 use libsel::invoke::RetypeTarget;
+use libsel::proto::admin::{KindBytes, MemoryKind};
 use roottask::account::Account;
 use roottask::phys::Block;
 
 use super::memory::{Memory, untyped};
 use super::server::MAX_SERVERS;
+use super::space::Access;
 use super::{PAGE_OBJECT, own_slot};
 
 /// Pieces at most.
@@ -14,9 +17,16 @@ pub const MAX_PIECES: usize = 6144;
 /// The table of all pieces.
 pub type Table = [Option<Piece>; MAX_PIECES];
 /// log2 of the bytes of a page.
-const PAGE_BITS: u8 = 12;
+pub const PAGE_BITS: u8 = 12;
 /// Pages of one piece at most: a bit each in [`Piece::live`].
 pub const MAX_PAGES: u64 = 64;
+
+/// log2 of the bytes of a large page.
+pub const LARGE_BITS: u8 = 21;
+/// The type of frames of that size.
+const LARGE_OBJECT: ObjectType = ObjectType::LargePage;
+/// Objects of one retype at most.
+const RETYPE_AT_MOST: u32 = 256;
 
 /// Number of a piece.
 pub type PieceId = u32;
@@ -30,34 +40,118 @@ pub enum Use {
     Image,
     /// What the server asked for.
     Heap,
+    /// The same, but others may attach it.
+    Shared,
+    /// Memory of a region: other capabilities to somebody else's frames.
+    Attached,
+    /// A buffer for devices.
+    Dma,
+    /// Registers of a device.
+    Device,
+    /// A file of the boot archive: other capabilities to the root task's frames.
+    File,
 }
 
-/// One block and its frames.
+impl Use {
+    /// The same, for who asks what memory is used for.
+    pub fn kind(self) -> MemoryKind {
+        match self {
+            Use::Objects => MemoryKind::Objects,
+            Use::Image => MemoryKind::Image,
+            Use::Heap => MemoryKind::Heap,
+            Use::Shared => MemoryKind::Shared,
+            Use::Attached => MemoryKind::Attached,
+            Use::Dma => MemoryKind::Dma,
+            Use::Device => MemoryKind::Device,
+            Use::File => MemoryKind::File,
+        }
+    }
+}
+
+/// What is wanted of a new piece.
+#[derive(Clone, Copy)]
+pub struct Wanted {
+    /// Who gets it.
+    pub owner: u8,
+    /// What for.
+    pub purpose: Use,
+    /// Where it will be mapped.
+    pub vaddr: u64,
+    /// How.
+    pub access: Access,
+}
+
+/// One block and its frames; or other capabilities to the frames of another piece, without a block.
 #[derive(Clone, Copy)]
 pub struct Piece {
     /// Which server has it.
     pub owner: u8,
     /// What it is for.
     pub purpose: Use,
-    block: Block,
+    block: Option<Block>,
     first_slot: u32,
     slots: u32,
-    /// Address of the first page, where the piece is mapped.
+    /// log2 of the bytes of a frame.
+    frame_bits: u8,
+    /// Address of the first frame, where the piece is mapped.
     pub vaddr: u64,
-    /// Pages that are left.
+    /// Frames that are left, of the first [`MAX_PAGES`]: a piece with more of them goes as a whole.
     live: u64,
+    /// How it is mapped.
+    pub access: Access,
+    /// The next one of the same region.
+    pub next: Option<PieceId>,
 }
 
 impl Piece {
-    /// Pages at the start.
-    pub fn pages(&self) -> u64 {
+    fn new(wanted: Wanted, block: Option<Block>, first_slot: u32, slots: u32, frame_bits: u8) -> Self {
+        let Wanted { owner, purpose, vaddr, access } = wanted;
+        let live = u64::MAX >> (MAX_PAGES - u64::from(slots).clamp(1, MAX_PAGES));
+        Piece { owner, purpose, block, first_slot, slots, frame_bits, vaddr, live, access, next: None }
+    }
+
+    /// Frames at the start.
+    pub fn frames(&self) -> u64 {
         u64::from(self.slots)
+    }
+
+    /// Bytes of a frame.
+    pub fn frame_bytes(&self) -> u64 {
+        1 << self.frame_bits
+    }
+
+    /// Bytes that it covers, or did at the start.
+    pub fn bytes(&self) -> u64 {
+        self.frames() << self.frame_bits
+    }
+
+    /// It can be given back page by page.
+    pub fn is_divisible(&self) -> bool {
+        self.purpose == Use::Heap && self.frame_bits == PAGE_BITS && self.frames() <= MAX_PAGES
+    }
+
+    /// No page of it was given back.
+    pub fn is_whole(&self) -> bool {
+        u64::from(self.live.count_ones()) == self.frames().min(MAX_PAGES)
+    }
+
+    /// A frame that is left, of whatever size.
+    pub fn any_frame(&self, index: u64) -> Option<Cap<AnyFrame>> {
+        let left = index < self.frames() && (index >= MAX_PAGES || self.live >> index & 1 != 0);
+        left.then(|| Cap::new(u64::from(self.first_slot) + index))
     }
 
     /// The frame of a page that is left.
     pub fn frame(&self, page: u64) -> Option<Cap<Page>> {
-        let left = page < MAX_PAGES && self.live >> page & 1 != 0;
-        left.then(|| Cap::new(u64::from(self.first_slot) + page))
+        self.any_frame(page).filter(|_| self.frame_bits == PAGE_BITS).map(Cap::cast)
+    }
+
+    /// Bytes of the owner's quota that it takes.
+    fn charged(&self) -> u64 {
+        match self.purpose {
+            Use::Device => 0,
+            _ => self.block.map_or(0, |block| block.bytes()),
+        }
     }
 }
 
@@ -98,41 +192,52 @@ impl Pieces {
         self.accounts.get(usize::from(owner)).map_or(u64::MAX, Account::room)
     }
 
-    /// A block and a run of slots, charged to their owner.
+    /// A run of slots, all charged to their owner; what cannot be charged is given back.
     fn take(
         &mut self,
         memory: &mut Memory,
-        owner: u8,
-        purpose: Use,
-        size_bits: u8,
+        wanted: Wanted,
+        block: Option<Block>,
         slots: u32,
+        frame_bits: u8,
     ) -> Result<Piece, OutOfMemory> {
-        let block = memory.alloc(size_bits).map_err(|_| OutOfMemory)?;
+        let mut piece = Piece::new(wanted, block, 0, slots, frame_bits);
         let free_places = self.free_places;
-        let account = self.accounts.get_mut(usize::from(owner));
-        if !account.is_none_or(|account| account.charge(block.bytes(), free_places)) {
-            let _ = memory.free_empty(block);
-            return Err(OutOfMemory);
+        let account = self.accounts.get_mut(usize::from(wanted.owner));
+        let charged = account.is_none_or(|account| account.charge(piece.charged(), free_places));
+        let slots = if charged { memory.kernel().slots.take(slots) } else { None };
+        if slots.is_none() {
+            if charged {
+                self.refund(&piece);
+            }
+            if let Some(block) = block {
+                let _ = memory.free_empty(block);
+            }
         }
-        let Some(first_slot) = memory.kernel().slots.take(slots) else {
-            let _ = memory.free_empty(block);
-            self.refund(owner, &block);
-            return Err(OutOfMemory);
-        };
-        Ok(Piece { owner, purpose, block, first_slot, slots, vaddr: 0, live: 0 })
+        piece.first_slot = slots.ok_or(OutOfMemory)?;
+        Ok(piece)
     }
 
     /// Deletes all that was made from a piece's block, and gives block and slots back.
     fn give(&mut self, memory: &mut Memory, piece: &Piece) {
-        // The allocator only refuses blocks that it did not hand out.
-        let _ = memory.free(piece.block);
+        match piece.block {
+            // The allocator only refuses blocks that it did not hand out.
+            Some(block) => {
+                let _ = memory.free(block);
+            }
+            None => {
+                for slot in piece.first_slot..piece.first_slot + piece.slots {
+                    let _ = own_slot(slot).delete();
+                }
+            }
+        }
         memory.kernel().slots.give(piece.first_slot, piece.slots);
-        self.refund(piece.owner, &piece.block);
+        self.refund(piece);
     }
 
-    fn refund(&mut self, owner: u8, block: &Block) {
-        if let Some(account) = self.accounts.get_mut(usize::from(owner)) {
-            account.refund(block.bytes());
+    fn refund(&mut self, piece: &Piece) {
+        if let Some(account) = self.accounts.get_mut(usize::from(piece.owner)) {
+            account.refund(piece.charged());
         }
     }
 
@@ -154,9 +259,12 @@ impl Pieces {
         size_bits: u8,
         slots: u32,
     ) -> Result<(u32, u32), OutOfMemory> {
-        let piece = self.take(memory, owner, Use::Objects, size_bits, slots)?;
+        let access = Access { write: false, execute: false };
+        let wanted = Wanted { owner, purpose: Use::Objects, vaddr: 0, access };
+        let block = memory.alloc(size_bits).map_err(|_| OutOfMemory)?;
+        let piece = self.take(memory, wanted, Some(block), slots, PAGE_BITS)?;
         match self.insert(piece) {
-            Ok(_) => Ok((piece.block.slot, piece.first_slot)),
+            Ok(_) => Ok((block.slot, piece.first_slot)),
             Err(error) => {
                 self.give(memory, &piece);
                 Err(error)
@@ -164,30 +272,117 @@ impl Pieces {
         }
     }
 
-    /// Up to 64 zeroed frames of 4 KiB, to be mapped at `vaddr`.
+    /// Up to 64 zeroed frames of 4 KiB.
     pub fn frames(
         &mut self,
         memory: &mut Memory,
-        owner: u8,
-        purpose: Use,
-        vaddr: u64,
+        wanted: Wanted,
         pages: u64,
     ) -> Result<PieceId, OutOfMemory> {
         let pages = pages.clamp(1, MAX_PAGES);
         let size_bits = PAGE_BITS + pages.next_power_of_two().ilog2() as u8;
-        let mut piece = self.take(memory, owner, purpose, size_bits, pages as u32)?;
-        piece.vaddr = vaddr;
-        piece.live = u64::MAX >> (64 - pages);
-        let target = RetypeTarget::slots_of(initial::CNODE, u64::from(piece.first_slot));
-        let made = untyped(piece.block.slot).retype(PAGE_OBJECT, 0, target, pages).map_err(|_| OutOfMemory);
+        let block = memory.alloc(size_bits).map_err(|_| OutOfMemory)?;
+        self.cut(memory, wanted, block, pages as u32, PAGE_BITS)
+    }
+
+    /// Frames of 2^`frame_bits` bytes made from a block: of RAM they are zeroed. On error the block is given back.
+    pub fn cut(
+        &mut self,
+        memory: &mut Memory,
+        wanted: Wanted,
+        block: Block,
+        frames: u32,
+        frame_bits: u8,
+    ) -> Result<PieceId, OutOfMemory> {
+        let piece = self.take(memory, wanted, Some(block), frames, frame_bits)?;
+        let object = if frame_bits == PAGE_BITS { PAGE_OBJECT } else { LARGE_OBJECT };
+        let mut made = Ok(());
+        let mut done = 0;
+        while made.is_ok() && done < frames {
+            let count = (frames - done).min(RETYPE_AT_MOST);
+            let target = RetypeTarget::slots_of(initial::CNODE, u64::from(piece.first_slot + done));
+            made = untyped(block.slot).retype(object, 0, target, u64::from(count)).map_err(|_| OutOfMemory);
+            done += count;
+        }
         made.and_then(|()| self.insert(piece)).inspect_err(|_| self.give(memory, &piece))
     }
 
-    /// Takes pages out of a piece: their frames go. True if none is left; then the piece is gone.
+    /// Other capabilities to the frames in `frames` slots from `first` on.
+    pub fn copies(
+        &mut self,
+        memory: &mut Memory,
+        wanted: Wanted,
+        (first, frames): (u32, u32),
+        frame_bits: u8,
+    ) -> Result<PieceId, OutOfMemory> {
+        let piece = self.take(memory, wanted, None, frames, frame_bits)?;
+        let rights = wanted.access.rights();
+        let mut made = Ok(());
+        for index in 0..frames {
+            let from = AbsoluteSlot::in_cspace(initial::CNODE, u64::from(first + index));
+            let to = own_slot(piece.first_slot + index);
+            made = made.and_then(|()| to.copy(from, rights).map_err(|_| OutOfMemory));
+        }
+        made.and_then(|()| self.insert(piece)).inspect_err(|_| self.give(memory, &piece))
+    }
+
+    /// The same for the frames of a piece, which has all of them.
+    pub fn copy_of(
+        &mut self,
+        memory: &mut Memory,
+        wanted: Wanted,
+        id: PieceId,
+    ) -> Result<PieceId, OutOfMemory> {
+        let source = *self.get(id).ok_or(OutOfMemory)?;
+        self.copies(memory, wanted, (source.first_slot, source.slots), source.frame_bits)
+    }
+
+    /// Changes a piece.
+    pub fn change(&mut self, id: PieceId, f: impl FnOnce(&mut Piece)) {
+        if let Some(Some(piece)) = self.table.get_mut(id as usize) {
+            f(piece);
+        }
+    }
+
+    /// Another server has a piece from now on, and pays for it even above its limit. It is mapped nowhere.
+    pub fn hand_over(&mut self, id: PieceId, owner: u8) {
+        let Some(Some(piece)) = self.table.get_mut(id as usize) else { return };
+        for index in 0..piece.frames() {
+            if let Some(frame) = piece.any_frame(index) {
+                let _ = frame.unmap();
+            }
+        }
+        let before = *piece;
+        (piece.owner, piece.vaddr) = (owner, 0);
+        let charged = piece.charged();
+        self.refund(&before);
+        if let Some(account) = self.accounts.get_mut(usize::from(owner)) {
+            account.burden(charged);
+        }
+    }
+
+    /// Gives a whole piece back.
+    pub fn drop_piece(&mut self, memory: &mut Memory, id: PieceId) {
+        if let Some(piece) = self.table.get_mut(id as usize).and_then(Option::take) {
+            self.free_places += 1;
+            self.give(memory, &piece);
+        }
+    }
+
+    /// Bytes of all blocks by what they are for.
+    pub fn used(&self) -> KindBytes {
+        let mut used = KindBytes::default();
+        for piece in self.table.iter().flatten() {
+            used.add(piece.purpose.kind(), piece.block.map_or(0, |block| block.bytes()));
+        }
+        used
+    }
+
+    /// Takes pages out of a piece that is divisible: their frames go. True if none is left; then the piece is gone.
     pub fn drop_pages(&mut self, memory: &mut Memory, id: PieceId, first: u64, count: u64) -> bool {
         let Some(Some(piece)) = self.table.get_mut(id as usize) else { return true };
         for page in first..first + count {
-            if let Some(frame) = piece.frame(page) {
+            if let Some(frame) = piece.any_frame(page) {
                 // A frame capability of ours can always be deleted.
                 let _ = own_slot(frame.cptr() as u32).delete();
                 piece.live &= !(1 << page);
@@ -199,9 +394,11 @@ impl Pieces {
         let piece = *piece;
         self.table[id as usize] = None;
         self.free_places += 1;
-        self.refund(piece.owner, &piece.block);
+        self.refund(&piece);
         memory.kernel().slots.give(piece.first_slot, piece.slots);
-        let _ = memory.free_empty(piece.block);
+        if let Some(block) = piece.block {
+            let _ = memory.free_empty(block);
+        }
         true
     }
 

@@ -5,10 +5,15 @@ use roottask::virt::AddressSpace;
 
 use libsel::cap::VSpace;
 
+use super::facts::Facts;
+
 /// Servers at most; number 0 is nobody.
 pub const MAX_SERVERS: usize = 32;
 /// Badge of a server's faults: this bit and its number. Its requests carry the number alone.
 pub const FAULT_BADGE: u64 = 1 << 16;
+
+/// Badge of a server's requests to the administration: this bit and its number.
+pub const ADMIN_BADGE: u64 = 1 << 17;
 
 /// A server that runs.
 pub struct Server {
@@ -26,6 +31,8 @@ pub struct Server {
     pub start_page: Cap<Page>,
     /// It serves others and does not end by itself.
     pub is_service: bool,
+    /// What was noted when it started.
+    pub facts: Facts,
     /// Bytes that it has mapped.
     pub mapped_bytes: u64,
     /// The most that it had.
@@ -39,6 +46,11 @@ pub type Table = [Option<Server>; MAX_SERVERS];
 
 /// Number of a server in badges and tables.
 pub type ServerId = u8;
+
+/// Whether a badge is that of a request to the administration.
+pub fn is_admin(badge: u64) -> bool {
+    badge & ADMIN_BADGE != 0 && sender(badge & !ADMIN_BADGE).is_some_and(|(_, is_fault)| !is_fault)
+}
 
 /// The number in a badge, and whether it is a fault's.
 pub fn sender(badge: u64) -> Option<(ServerId, bool)> {

@@ -11,7 +11,8 @@ use roottask::{clean, exit};
 
 use super::answer::{Answer, Outcome, ServiceErrorOf};
 use super::memory::untyped;
-use super::server::{Server, ServerId, sender};
+use super::promise::Touch;
+use super::server::{Server, ServerId, is_admin, sender};
 use super::window::read_panic;
 use super::{CALL_RIGHTS, Root, own_slot, report};
 
@@ -25,10 +26,8 @@ impl Root {
             self.end_if_done();
             let message = self.endpoint.recv(self.reply);
             let answer = match sender(message.badge) {
-                Some((id, true)) => {
-                    self.fault(id, &message);
-                    Ok(Answer::None)
-                }
+                _ if is_admin(message.badge) => self.admin(&message),
+                Some((id, true)) => self.fault(id, &message),
                 Some((id, false)) if self.server(id).is_some() => self.request(id, &message),
                 _ => Err(ServiceError::Refused.into()),
             };
@@ -52,6 +51,7 @@ impl Root {
             Ok(Answer::Done) => Outgoing::reply(&()).answer(self.reply),
             Ok(Answer::Mapped(mapped)) => Outgoing::reply(&mapped).answer(self.reply),
             Ok(Answer::Stats(stats)) => Outgoing::reply(&stats).answer(self.reply),
+            Ok(Answer::Words(words)) => Outgoing::reply(&words).answer(self.reply),
             Ok(Answer::Capability(slot)) => {
                 Outgoing::reply(&()).with_cap(u64::from(slot)).answer(self.reply);
                 let _ = own_slot(slot).delete();
@@ -65,6 +65,16 @@ impl Root {
         match RootRequest::from_message(message)? {
             RootRequest::Map(map) => self.map(id, &map),
             RootRequest::Unmap(unmap) => self.unmap(id, &unmap),
+            RootRequest::Grow(grow) => self.grow(id, &grow),
+            RootRequest::Share(share) => self.share(id, &share),
+            RootRequest::Grant(grant) => self.grant(id, &grant),
+            RootRequest::Attach(attach) => self.attach(id, &attach),
+            RootRequest::Detach(detach) => self.detach(id, &detach),
+            RootRequest::MapDma(map) => self.map_dma(id, &map),
+            RootRequest::MapDevice(map) => self.map_device(id, &map),
+            RootRequest::Framebuffer(_) => self.framebuffer(),
+            RootRequest::BootFile(file) => self.boot_file(file.index),
+            RootRequest::MapBootFile(map) => self.map_boot_file(id, &map),
             RootRequest::Stats(_) => {
                 let free_bytes = self.memory.stats().free;
                 let server = self.server(id).ok_or(ServiceError::Refused)?;
@@ -121,12 +131,19 @@ impl Root {
         Ok(Answer::Capability(slot))
     }
 
-    /// A server did something that it cannot go on from: says so and gives back what it had.
-    fn fault(&mut self, id: ServerId, message: &Message) {
+    /// A server touched memory that it was promised, and goes on; or did something that it cannot go on from: says so and
+    /// gives back what it had.
+    fn fault(&mut self, id: ServerId, message: &Message) -> Outcome {
         let fault = Fault::decode(message);
-        let Some(server) = self.server(id) else { return };
+        let touch = fault.map_or(Touch::Foreign, |fault| self.touch_by_fault(id, &fault));
+        let Some(server) = self.server(id).filter(|_| touch != Touch::Mapped) else {
+            return Ok(Answer::Done);
+        };
         let (name, page) = (server.name, server.start_page);
         match fault {
+            Some(fault) if touch == Touch::OutOfMemory => {
+                println!("root: {name} (server {id}) stopped: out of memory that it was promised: {fault}")
+            }
             Some(fault) => println!("root: {name} (server {id}) stopped: {fault}"),
             None => println!(
                 "root: {name} (server {id}) stopped; its fault has the unknown label {}",
@@ -143,6 +160,7 @@ impl Root {
         });
         self.trouble = true;
         self.forget(id);
+        Ok(Answer::None)
     }
 
     /// Ends the machine when every server that ends has ended, if that was asked for.

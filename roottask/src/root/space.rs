@@ -21,7 +21,8 @@ impl Access {
     /// Data.
     pub const DATA: Access = Access { write: true, execute: false };
 
-    fn rights(self) -> CapRights {
+    /// The rights of a capability for it.
+    pub fn rights(self) -> CapRights {
         if self.write { CapRights::READ_WRITE } else { CapRights::READ }
     }
 
@@ -50,8 +51,29 @@ impl Target<'_> {
         vaddr: u64,
         access: Access,
     ) -> Result<(), OutOfMemory> {
+        self.map_as(frame, vaddr, access.rights(), access.attributes())
+    }
+
+    /// The same for the registers of a device: no cache, and never executed.
+    pub fn map_uncached<S: FrameSize>(
+        &mut self,
+        frame: Cap<Frame<S>>,
+        vaddr: u64,
+        access: Access,
+    ) -> Result<(), OutOfMemory> {
+        let attributes = VmAttributes::EXECUTE_NEVER | VmAttributes::PCD | VmAttributes::PWT;
+        self.map_as(frame, vaddr, access.rights(), attributes)
+    }
+
+    fn map_as<S: FrameSize>(
+        &mut self,
+        frame: Cap<Frame<S>>,
+        vaddr: u64,
+        rights: CapRights,
+        attributes: VmAttributes,
+    ) -> Result<(), OutOfMemory> {
         loop {
-            match frame.map(self.vspace, vaddr, access.rights(), access.attributes()) {
+            match frame.map(self.vspace, vaddr, rights, attributes) {
                 Ok(()) => return Ok(()),
                 Err(error) => self.add_table(vaddr, error)?,
             }

@@ -12,9 +12,10 @@ use roottask::loader::{self, IMAGE_END, PAGE, Plan, Segment};
 use roottask::manifest::Entry;
 use roottask::virt::AddressSpace;
 
+use super::facts::Facts;
 use super::memory::untyped;
-use super::pieces::{MAX_PAGES, OutOfMemory, PieceId, Use};
-use super::server::{FAULT_BADGE, MAX_SERVERS, Server, ServerId};
+use super::pieces::{MAX_PAGES, OutOfMemory, PieceId, Use, Wanted};
+use super::server::{ADMIN_BADGE, FAULT_BADGE, MAX_SERVERS, Server, ServerId};
 use super::space::{Access, Target};
 use super::window::MODULE_BYTES;
 use super::{CALL_RIGHTS, Root, SCHED_CONTEXT_BITS, own_slot};
@@ -110,6 +111,7 @@ impl Root {
     /// Gives back what a server had. A client that it owes an answer gets an error; those still in its queue, or that
     /// call later, get the kernel's, as the endpoint is gone.
     pub fn forget(&mut self, id: ServerId) {
+        self.leave_regions(id);
         if let Some(server) = self.servers.get_mut(usize::from(id)).and_then(Option::take) {
             // Without a client it does nothing.
             Outgoing::refusal(ServiceError::NotFound).answer(server.reply);
@@ -131,6 +133,7 @@ impl Root {
             reply: core.reply,
             start_page: Cap::NULL,
             is_service: entry.service,
+            facts: Facts::new(entry, core.cnode, core.context),
             mapped_bytes: 0,
             peak_bytes: 0,
             ranges: 0,
@@ -173,9 +176,11 @@ impl Root {
         let mut piece = 0;
         while at < end {
             let pages = ((end - at) / PAGE).min(MAX_PAGES);
-            piece = self.pieces.frames(&mut self.memory, id, Use::Image, at, pages)?;
+            let wanted = Wanted { owner: id, purpose: Use::Image, vaddr: at, access };
+            piece = self.pieces.frames(&mut self.memory, wanted, pages)?;
             if let Some(Some(server)) = self.servers.get_mut(usize::from(id)) {
                 server.space.reserve(&mut self.nodes, at, pages * PAGE)?;
+                server.space.set_tag(&mut self.nodes, at, piece)?;
             }
             for page in 0..pages {
                 let vaddr = at + page * PAGE;
@@ -248,6 +253,10 @@ impl Root {
         to(slot::ROOT.cptr()).mint(from(self.endpoint.cptr()), CALL_RIGHTS, u64::from(id))?;
         to(slot::REPLY.cptr()).copy(from(core.reply.cptr()), CapRights::ALL)?;
         to(slot::SERVICE.cptr()).copy(from(core.service.cptr()), CapRights::READ)?;
+        if entry.admin {
+            let badge = ADMIN_BADGE | u64::from(id);
+            to(slot::ADMIN.cptr()).mint(from(self.endpoint.cptr()), CALL_RIGHTS, badge)?;
+        }
         if let Some((first, last)) = entry.ports {
             initial::IO_PORT_CONTROL.issue(first, last, to(slot::IO_PORTS.cptr()))?;
         }

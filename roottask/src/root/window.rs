@@ -1,15 +1,11 @@
 //! Looking into memory that belongs to others: a page of the root task's own addresses, and a run for boot modules.
-use libsel::abi::ObjectType;
 use libsel::bootinfo::initial;
 use libsel::cap::{Cap, Page};
-use libsel::invoke::RetypeTarget;
 use libsel::proto::start::StartPage;
-use roottask::phys::Block;
 
-use super::memory::untyped;
+use super::Root;
 use super::pieces::OutOfMemory;
 use super::space::{Access, Target};
-use super::{Root, own_slot};
 
 /// Addresses that the root task manages for itself: far from its image.
 pub const OWN_START: u64 = 0x20_0000_0000;
@@ -63,55 +59,81 @@ impl Root {
         size: u64,
         f: impl FnOnce(&mut Self, &[u8]) -> R,
     ) -> Result<R, OutOfMemory> {
-        let pages = size.div_ceil(PAGE_BYTES as u64) as usize;
-        if pages == 0 || pages > MODULE_PAGES {
+        if size == 0 || size > MODULE_BYTES {
             return Err(OutOfMemory);
         }
-        let length = (pages * PAGE_BYTES) as u64;
-        let range =
-            self.own_space.alloc(&mut self.nodes, length, PAGE_BYTES as u64).map_err(|_| OutOfMemory)?;
-        let mut blocks: [Option<(Block, u32)>; MODULE_PAGES] = [None; MODULE_PAGES];
-        let mut mapped = Ok(());
-        for (page, entry) in blocks.iter_mut().enumerate().take(pages) {
-            let offset = (page * PAGE_BYTES) as u64;
-            match self.map_device_page(paddr + offset, range.start + offset) {
-                Ok(block) => *entry = Some(block),
-                Err(error) => {
-                    mapped = Err(error);
-                    break;
-                }
-            }
-        }
-        let result = mapped.map(|()| {
-            let start = core::ptr::with_exposed_provenance::<u8>(range.start as usize);
-            // SAFETY: all pages of the module are mapped readable in this range, which nothing else covers; the module's
-            // memory is never written.
-            f(self, unsafe { core::slice::from_raw_parts(start, size as usize) })
+        let first = self.file_frames(paddr, size)?;
+        let pages = size.div_ceil(PAGE_BYTES as u64) as u32;
+        self.with_frames(first, pages, |root, bytes| f(root, bytes.get(..size as usize).unwrap_or(bytes)))
+    }
+
+    /// Runs `f` on a table of the firmware.
+    pub fn with_physical<R>(
+        &mut self,
+        paddr: u64,
+        size: u64,
+        f: impl FnOnce(&[u8]) -> R,
+    ) -> Result<R, OutOfMemory> {
+        let run = self.make_run(paddr, size)?;
+        let skipped = (paddr % PAGE_BYTES as u64) as usize;
+        let result = self.with_frames(run.frame(0).cptr() as u32, run.pages(), |_, bytes| {
+            f(bytes.get(skipped..skipped + size as usize).unwrap_or_default())
         });
-        for (block, slot) in blocks.into_iter().flatten() {
-            let _ = self.memory.free(block);
-            self.memory.kernel().slots.give(slot, 1);
-        }
-        let _ = self.own_space.release(&mut self.nodes, range);
+        self.drop_run(&run);
         result
     }
 
-    fn map_device_page(&mut self, paddr: u64, vaddr: u64) -> Result<(Block, u32), OutOfMemory> {
-        let block = self.memory.alloc_at(paddr, 12).map_err(|_| OutOfMemory)?;
-        let Some(slot) = self.memory.kernel().slots.take(1) else {
-            let _ = self.memory.free(block);
-            return Err(OutOfMemory);
-        };
-        let target = RetypeTarget::slots_of(initial::CNODE, u64::from(slot));
-        let frame: Cap<Page> = Cap::new(u64::from(slot));
+    /// A device's register of 32 bits, which nobody has mapped.
+    pub fn read_register(&mut self, paddr: u64) -> Result<u32, OutOfMemory> {
+        let run = self.make_run(paddr, size_of::<u32>() as u64)?;
+        let page = PAGE_BYTES as u64;
+        let range = self.own_space.alloc(&mut self.nodes, page, page);
+        let value = range.map_err(|_| OutOfMemory).and_then(|range| {
+            let read_only = Access { write: false, execute: false };
+            let mapped = self.own_target().map_uncached(run.frame(0), range.start, read_only);
+            let address = (range.start + paddr % page) as usize;
+            let value = mapped.map(|()| {
+                let register = core::ptr::with_exposed_provenance::<u32>(address);
+                // SAFETY: the page is mapped there, readable, for nobody else; the caller names a register, which is
+                // aligned.
+                unsafe { register.read_volatile() }
+            });
+            let _ = run.frame(0).unmap();
+            let _ = self.own_space.release(&mut self.nodes, range);
+            value
+        });
+        self.drop_run(&run);
+        value
+    }
+
+    /// Maps frames of device memory in consecutive slots, read-only, and runs `f` on them.
+    fn with_frames<R>(
+        &mut self,
+        first_slot: u32,
+        pages: u32,
+        f: impl FnOnce(&mut Self, &[u8]) -> R,
+    ) -> Result<R, OutOfMemory> {
+        let length = u64::from(pages) * PAGE_BYTES as u64;
+        let range =
+            self.own_space.alloc(&mut self.nodes, length, PAGE_BYTES as u64).map_err(|_| OutOfMemory)?;
+        let frame = |page: u32| Cap::<Page>::new(u64::from(first_slot + page));
         let read_only = Access { write: false, execute: false };
-        let made = untyped(block.slot).retype(ObjectType::Page, 0, target, 1).map_err(|_| OutOfMemory);
-        let mapped = made.and_then(|()| self.own_target().map(frame, vaddr, read_only));
-        mapped.map(|()| (block, slot)).inspect_err(|_| {
-            let _ = own_slot(slot).delete();
-            let _ = self.memory.free(block);
-            self.memory.kernel().slots.give(slot, 1);
-        })
+        let mut mapped = Ok(());
+        for page in 0..pages {
+            let vaddr = range.start + u64::from(page) * PAGE_BYTES as u64;
+            mapped = mapped.and_then(|()| self.own_target().map(frame(page), vaddr, read_only));
+        }
+        let result = mapped.map(|()| {
+            let start = core::ptr::with_exposed_provenance::<u8>(range.start as usize);
+            // SAFETY: all the frames are mapped readable in this range, which nothing else covers; what lies there
+            // are boot modules and tables of the firmware, which are not written any more.
+            f(self, unsafe { core::slice::from_raw_parts(start, length as usize) })
+        });
+        for page in 0..pages {
+            let _ = frame(page).unmap();
+        }
+        let _ = self.own_space.release(&mut self.nodes, range);
+        result
     }
 }
 

@@ -22,6 +22,7 @@ mod fit;
 mod nodes;
 mod recent;
 mod sections;
+mod split;
 #[cfg(test)]
 mod tests;
 mod tree;
@@ -254,24 +255,8 @@ impl AddressSpace {
     /// # Errors
     /// [`Error::BadRange`], [`Error::NotAllocated`], [`Error::OutOfNodes`] (for a part only).
     pub fn free(&mut self, pool: &mut NodePool, addr: u64, len: u64) -> Result<(), Error> {
-        let end = checked_end(addr, len)?;
-        let Some(Found::Range(found)) = self.find(pool, addr) else { return Err(Error::NotAllocated) };
-        let found_end = found.start + found.len;
-        if end > found_end {
-            return Err(Error::NotAllocated);
-        }
-        let (cut_before, cut_after) = (addr > found.start, end < found_end);
-        if pool.available() < 2 * (u32::from(cut_before) + u32::from(cut_after)) {
-            return Err(Error::OutOfNodes);
-        }
-        let mut id = found.id;
-        if cut_before {
-            id = self.cut(pool, id, addr);
-        }
-        if cut_after {
-            self.cut(pool, id, end);
-        }
-        self.retire(pool, id);
+        let part = self.split(pool, addr, len)?;
+        self.retire(pool, part.id);
         Ok(())
     }
 
