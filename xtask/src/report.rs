@@ -112,8 +112,8 @@ pub fn judge_boot(output: &str, end: End) -> Result<(), String> {
 pub struct FaultCase {
     /// What it is called.
     pub name: &'static str,
-    /// The server and its words.
-    pub server: &'static str,
+    /// The servers, each with its words.
+    pub servers: &'static [&'static str],
     /// How a line begins that tells what happened.
     pub told: &'static str,
     /// The exit code of the boot script: 1 if a server was stopped.
@@ -121,29 +121,41 @@ pub struct FaultCase {
 }
 
 /// What the root task must survive.
-pub const FAULT_CASES: [FaultCase; 4] = [
+pub const FAULT_CASES: [FaultCase; 6] = [
     FaultCase {
         name: "a server writes where nothing is mapped",
-        server: "crashy -- fault=write",
+        servers: &["crashy -- fault=write"],
         told: "root: crashy (server 3) stopped: write to 0xdead0000",
         code: 1,
     },
     FaultCase {
         name: "a server panics",
-        server: "crashy -- fault=panic",
+        servers: &["crashy -- fault=panic"],
         told: "root: crashy said: panic at servers/crashy/src/main.rs",
         code: 1,
     },
     FaultCase {
         name: "a server uses up its quota",
-        server: "crashy quota=4M -- fault=memory",
+        servers: &["crashy quota=4M -- fault=memory"],
         told: "root: crashy (server 3) stopped: ",
         code: 1,
     },
     FaultCase {
         name: "a server uses 64 MiB three times",
-        server: "crashy quota=66M",
+        servers: &["crashy quota=66M"],
         told: "crashy: used 64 MiB three times",
+        code: 0,
+    },
+    FaultCase {
+        name: "a server touches more than its quota of memory that it was promised",
+        servers: &["crashy quota=4M -- fault=promise"],
+        told: "root: crashy (server 3) stopped: out of memory that it was promised: write to ",
+        code: 1,
+    },
+    FaultCase {
+        name: "two servers use all of the memory service",
+        servers: &["mempeer service", "memtest admin ports=510-51b devices=hpet,pci:1234:1111 quota=80M"],
+        told: "memtest: all 15 checks passed",
         code: 0,
     },
 ];

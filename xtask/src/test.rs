@@ -197,7 +197,7 @@ fn boot_script(context: &Context) -> Result<Counts> {
 fn fault(context: &Context, case: &report::FaultCase) -> Result<Counts> {
     heading(case.name);
     let mut args = non_interactive();
-    args.image.server = vec![case.server.to_string()];
+    args.image.server = case.servers.iter().map(|server| server.to_string()).collect();
     let (end, output) = qemu::boot(context, &args, Streams::Captured)?;
     let result = report::judge_fault(case, &output, end);
     match &result {

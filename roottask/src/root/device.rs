@@ -54,9 +54,7 @@ impl Root {
         if !align.is_power_of_two() || block_bytes > 1 << DMA_BITS {
             return Err(ServiceError::InvalidArgument.into());
         }
-        if block_bytes > self.pieces.room(id) {
-            return Err(ServiceError::OutOfMemory.into());
-        }
+        self.make_room(id, block_bytes)?;
         let frame_bits = if bytes >= LARGE_BYTES { LARGE_BITS } else { PAGE_BITS };
         let frames = bytes.div_ceil(1 << frame_bits);
         let vaddr = self.find_addresses(id, frames << frame_bits, 1 << frame_bits)?;

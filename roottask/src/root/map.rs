@@ -39,12 +39,12 @@ impl Root {
         if large && bytes >= LARGE_BYTES {
             align = align.max(LARGE_BYTES);
         }
+        if !lazy {
+            self.make_room(id, bytes)?;
+        }
         let Some(Some(server)) = self.servers.get_mut(usize::from(id)) else {
             return Err(ServiceError::Refused.into());
         };
-        if !lazy && bytes > self.pieces.room(id) {
-            return Err(ServiceError::OutOfMemory.into());
-        }
         server.may_take_nodes(&self.nodes)?;
         let range = if request.address == 0 {
             server.space.alloc(&mut self.nodes, bytes, align)?
@@ -71,6 +71,16 @@ impl Root {
             }
         }
         Ok(Answer::Mapped(Mapped { address: start }))
+    }
+
+    /// Whether a server may take so many bytes, without the page tables that it does not need.
+    pub fn make_room(&mut self, id: ServerId, bytes: u64) -> Result<(), ServiceError> {
+        // More tables than can be missing for them.
+        let tables = PAGE * (4 + bytes.div_ceil(LARGE_BYTES));
+        if bytes.saturating_add(tables) > self.pieces.room(id) {
+            self.drop_empty_tables(id);
+        }
+        if bytes <= self.pieces.room(id) { Ok(()) } else { Err(ServiceError::OutOfMemory) }
     }
 
     /// Maps the next piece of `start..end`; returns where it ends.
@@ -246,7 +256,7 @@ impl Root {
 fn may_unmap(piece: &Piece, start: u64, end: u64) -> Result<(), ServiceError> {
     let whole = start <= piece.vaddr && piece.vaddr + piece.bytes() <= end;
     match piece.purpose {
-        Use::Objects | Use::Image => Err(ServiceError::NotFound),
+        Use::Objects | Use::Table | Use::Image => Err(ServiceError::NotFound),
         Use::Shared | Use::Attached => Err(ServiceError::InUse),
         _ if whole || piece.is_divisible() => Ok(()),
         _ => Err(ServiceError::InvalidArgument),

@@ -34,8 +34,10 @@ pub type PieceId = u32;
 /// What a piece is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Use {
-    /// Paging structures and the server's own objects.
+    /// The server's own objects, and paging structures but the lowest.
     Objects,
+    /// A page table, at the start of the addresses that it covers.
+    Table,
     /// The image, the IPC buffer, the start page.
     Image,
     /// What the server asked for.
@@ -56,7 +58,7 @@ impl Use {
     /// The same, for who asks what memory is used for.
     pub fn kind(self) -> MemoryKind {
         match self {
-            Use::Objects => MemoryKind::Objects,
+            Use::Objects | Use::Table => MemoryKind::Objects,
             Use::Image => MemoryKind::Image,
             Use::Heap => MemoryKind::Heap,
             Use::Shared => MemoryKind::Shared,
@@ -259,8 +261,43 @@ impl Pieces {
         size_bits: u8,
         slots: u32,
     ) -> Result<(u32, u32), OutOfMemory> {
+        self.place_for_objects(memory, owner, (Use::Objects, 0), size_bits, slots)
+    }
+
+    /// The same for the page table that covers the addresses from `vaddr` on.
+    pub fn table(&mut self, memory: &mut Memory, owner: u8, vaddr: u64) -> Result<(u32, u32), OutOfMemory> {
+        self.place_for_objects(memory, owner, (Use::Table, vaddr), PAGE_BITS, 1)
+    }
+
+    /// Deletes the page table that covers the addresses from `vaddr` on. False: there is none.
+    pub fn drop_table(&mut self, memory: &mut Memory, owner: u8, vaddr: u64) -> bool {
+        let wanted = (owner, Use::Table, vaddr);
+        let is_it = |piece: &Piece| (piece.owner, piece.purpose, piece.vaddr) == wanted;
+        let found = self.table.iter().position(|piece| piece.as_ref().is_some_and(is_it));
+        if let Some(id) = found {
+            self.drop_piece(memory, id as PieceId);
+        }
+        found.is_some()
+    }
+
+    /// The first page table of a server's at place `from` of the table or behind it: its place and its addresses.
+    pub fn next_table(&self, owner: u8, from: PieceId) -> Option<(PieceId, u64)> {
+        let rest = self.table.iter().enumerate().skip(from as usize);
+        rest.filter_map(|(id, piece)| Some((id as PieceId, piece.as_ref()?)))
+            .find(|(_, piece)| (piece.owner, piece.purpose) == (owner, Use::Table))
+            .map(|(id, piece)| (id, piece.vaddr))
+    }
+
+    fn place_for_objects(
+        &mut self,
+        memory: &mut Memory,
+        owner: u8,
+        (purpose, vaddr): (Use, u64),
+        size_bits: u8,
+        slots: u32,
+    ) -> Result<(u32, u32), OutOfMemory> {
         let access = Access { write: false, execute: false };
-        let wanted = Wanted { owner, purpose: Use::Objects, vaddr: 0, access };
+        let wanted = Wanted { owner, purpose, vaddr, access };
         let block = memory.alloc(size_bits).map_err(|_| OutOfMemory)?;
         let piece = self.take(memory, wanted, Some(block), slots, PAGE_BITS)?;
         match self.insert(piece) {

@@ -52,7 +52,13 @@ impl Root {
                 return Touch::Mapped;
             }
         }
-        Touch::OutOfMemory
+        // A last try with what was left for later.
+        self.drop_empty_tables(id);
+        let page = address & !(PAGE - 1);
+        match self.keep_promise(id, (page, page + PAGE), lazy) {
+            Ok(()) => Touch::Mapped,
+            Err(OutOfMemory) => Touch::OutOfMemory,
+        }
     }
 
     /// Puts memory into a part of a promised range. On error it is promised as before.

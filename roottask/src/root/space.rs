@@ -5,8 +5,10 @@ use libsel::cap::{Cap, Frame, FrameSize, PageDirectory, PageTable, Pdpt, Retypab
 use libsel::invoke::PagingStructure;
 use libsel::{Error, println};
 
+use super::Root;
 use super::memory::{Memory, untyped};
 use super::pieces::{OutOfMemory, Pieces};
+use super::server::ServerId;
 
 /// What a mapping allows beside reading.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -29,6 +31,30 @@ impl Access {
     fn attributes(self) -> VmAttributes {
         if self.execute { VmAttributes::WRITE_BACK } else { VmAttributes::EXECUTE_NEVER }
     }
+}
+
+impl Root {
+    /// Gives back the page tables of a server in whose addresses nothing is. They stay as long as memory suffices, as
+    /// the same addresses are soon used again.
+    pub fn drop_empty_tables(&mut self, id: ServerId) {
+        let mut from = 0;
+        while let Some((table, start)) = self.pieces.next_table(id, from) {
+            let end = start + (1 << PageTable::SPAN_BITS);
+            let is_empty = self.server(id).is_some_and(|server| {
+                let next = server.space.next_range(&self.nodes, start);
+                server.space.find(&self.nodes, start).is_none() && next.is_none_or(|range| range.start >= end)
+            });
+            if is_empty {
+                self.pieces.drop_piece(&mut self.memory, table);
+            }
+            from = table + 1;
+        }
+    }
+}
+
+/// Where the addresses begin that the page table of an address covers.
+fn table_start(vaddr: u64) -> u64 {
+    vaddr >> PageTable::SPAN_BITS << PageTable::SPAN_BITS
 }
 
 /// Where frames are mapped, and who pays for the tables.
@@ -80,9 +106,15 @@ impl Target<'_> {
         }
     }
 
-    /// Makes the table that a refused mapping names as missing.
+    /// Makes the table that a refused mapping names as missing; or takes the one away that is in the place of a large
+    /// frame: nothing is mapped by it any more, as the frame's addresses were free.
     fn add_table(&mut self, vaddr: u64, error: Error) -> Result<(), OutOfMemory> {
         match error.missing_paging_level() {
+            None if error == Error::DeleteFirst
+                && self.pieces.drop_table(self.memory, self.owner, table_start(vaddr)) =>
+            {
+                Ok(())
+            }
             Some(Pdpt::SPAN_BITS) => self.table::<Pdpt>(vaddr),
             Some(PageDirectory::SPAN_BITS) => self.table::<PageDirectory>(vaddr),
             Some(PageTable::SPAN_BITS) => self.table::<PageTable>(vaddr),
@@ -94,7 +126,11 @@ impl Target<'_> {
     }
 
     fn table<T: PagingStructure + Retypable>(&mut self, vaddr: u64) -> Result<(), OutOfMemory> {
-        let (block, slot) = self.pieces.objects(self.memory, self.owner, 12, 1)?;
+        let (block, slot) = if T::SPAN_BITS == PageTable::SPAN_BITS {
+            self.pieces.table(self.memory, self.owner, table_start(vaddr))?
+        } else {
+            self.pieces.objects(self.memory, self.owner, 12, 1)?
+        };
         let table: Cap<T> =
             untyped(block).retype_one(0, initial::CNODE, u64::from(slot)).map_err(|_| OutOfMemory)?;
         table.map_table(self.vspace, vaddr, VmAttributes::WRITE_BACK).map_err(|_| OutOfMemory)

@@ -4,7 +4,8 @@ extern crate alloc;
 
 use alloc::vec::Vec;
 use libsel::println;
-use libsel::proto::start::StartInfo;
+use libsel::proto::root::{Map, MapFlags, Protection, RootService};
+use libsel::proto::start::{StartInfo, slot};
 
 /// An address where nothing is mapped.
 const NOWHERE: usize = 0xdead_0000;
@@ -28,6 +29,16 @@ fn main(start: &StartInfo) {
             let mut blocks: Vec<Vec<u8>> = Vec::new();
             loop {
                 blocks.push(alloc::vec![1; BLOCK_BYTES]);
+            }
+        }
+        Some("promise") => {
+            let (bytes, protection) = (1 << 40, Protection::READ_WRITE);
+            let request = Map { address: 0, bytes, align: 0, protection, flags: MapFlags::LAZY };
+            let Ok(start) = RootService(slot::ROOT).map(request) else { panic!("nothing was promised") };
+            for address in (start..start + bytes).step_by(4096) {
+                let page = core::ptr::with_exposed_provenance_mut::<u8>(address as usize);
+                // SAFETY: the root task promised the memory, and nobody else uses it.
+                unsafe { page.write_volatile(1) }
             }
         }
         // Nothing goes wrong: 64 MiB come and go.
