@@ -3,7 +3,7 @@
 use libsel::proto::root::Device;
 
 /// PCI devices that one server may be given.
-const MAX_PCI: usize = 8;
+pub const MAX_PCI: usize = 8;
 
 /// What a server may map.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]

@@ -42,7 +42,11 @@ const CLASS: u8 = 8;
 const HEADER_TYPE: u8 = 0xc;
 const BARS: u8 = 0x10;
 const BUS_NUMBERS: u8 = 0x18;
+/// The function answers to I/O ports (bit 0) and memory (bit 1).
 const DECODE: u32 = 3;
+const DECODE_MEMORY: u32 = 2;
+/// The function may access memory by itself.
+const MASTER: u32 = 4;
 const NOT_THERE: u32 = u32::MAX;
 /// Class and subclass of a bridge to another PCI bus.
 const PCI_BRIDGE: u32 = 0x0604;
@@ -107,6 +111,18 @@ pub fn bar(config: &mut impl Config, function: Function, index: u8) -> Option<Ba
         return None;
     }
     Some(Bar { paddr, bytes: mask & mask.wrapping_neg() })
+}
+
+/// Lets a function answer in memory and access memory by itself.
+pub fn start(config: &mut impl Config, function: Function) {
+    let command = config.read(function, COMMAND) & 0xffff;
+    config.write(function, COMMAND, command | DECODE_MEMORY | MASTER);
+}
+
+/// Ends a function's access to memory.
+pub fn stop(config: &mut impl Config, function: Function) {
+    let command = config.read(function, COMMAND) & 0xffff;
+    config.write(function, COMMAND, command & !MASTER);
 }
 
 /// A register's value, and what of it can be written.
@@ -181,5 +197,11 @@ mod tests {
             assert_eq!(bar(&mut machine, card, ports_or_nothing), None);
         }
         assert_eq!(machine.0, before, "registers are as they were");
+        let command = |machine: &mut Machine| machine.read(card, COMMAND) & 0xffff;
+        machine.write(card, COMMAND, 0x400);
+        start(&mut machine, card);
+        assert_eq!(command(&mut machine), 0x406);
+        stop(&mut machine, card);
+        assert_eq!(command(&mut machine), 0x402);
     }
 }

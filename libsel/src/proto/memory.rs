@@ -53,6 +53,8 @@ fields! {
     pub struct DmaMapped {
         /// Address of its first byte for the server.
         address: u64,
+        /// How many, as Unmap wants them.
+        bytes: u64,
         /// Address of its first byte for devices.
         physical: u64,
     }

@@ -174,7 +174,8 @@ protocol! {
             /// The physical address is a multiple of this power of two; 0: of a page.
             align: u64,
         },
-        /// Maps a device's registers, uncached.
+        /// Maps a device's registers, uncached; a framebuffer write-combined. A PCI function is let access memory by
+        /// itself until the server ends.
         ///
         /// Errors: `Refused` the manifest does not allow it; `NotFound` the machine has none; `InUse` another server has
         /// it; `InvalidArgument` it has no memory there; `OutOfMemory`.

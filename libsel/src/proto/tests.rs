@@ -114,7 +114,7 @@ proptest! {
         round_trip(Grant { region: code, to: name, protection });
         round_trip(Attach { region: code, protection });
         round_trip(MapDma { bytes, below_4g: flags.lazy, align });
-        round_trip(DmaMapped { address, physical: code });
+        round_trip(DmaMapped { address, bytes, physical: code });
         let bar = (code % 6) as u8;
         let pci = Device::Pci { vendor: bytes as u16, device: align as u16, bar };
         for device in [pci, Device::Hpet, Device::Framebuffer] {

@@ -69,7 +69,8 @@ impl Root {
         let wanted = Wanted { owner: id, purpose: Use::Dma, vaddr, access: Access::DATA };
         let piece = self.pieces.cut(&mut self.memory, wanted, block, frames as u32, frame_bits)?;
         self.enter_piece(id, piece)?;
-        Ok(Answer::of(&DmaMapped { address: vaddr, physical: block.paddr }))
+        let bytes = frames << frame_bits;
+        Ok(Answer::of(&DmaMapped { address: vaddr, bytes, physical: block.paddr }))
     }
 
     /// Maps a device's registers, if the manifest lets the server have them.
@@ -77,7 +78,8 @@ impl Root {
         if !self.server(id).is_some_and(|server| server.facts.devices.has(request.device)) {
             return Err(ServiceError::Refused.into());
         }
-        let Bar { paddr, bytes } = self.find_device(request.device)?;
+        let (Bar { paddr, bytes }, function) = self.find_device(request.device)?;
+        let purpose = if request.device == Device::Framebuffer { Use::Screen } else { Use::Device };
         let end = paddr.checked_add(bytes).and_then(|end| end.checked_next_multiple_of(PAGE));
         let end = end.ok_or(ServiceError::InvalidArgument)?;
         let start = paddr & !(PAGE - 1);
@@ -86,7 +88,8 @@ impl Root {
         let mut at = start;
         while at < end {
             let place = vaddr + (at - start);
-            match self.map_device_block(id, place, at, end) {
+            let wanted = Wanted { owner: id, purpose, vaddr: place, access: Access::DATA };
+            match self.map_device_block(wanted, at, end) {
                 Ok(next) => at = next,
                 Err(error) => {
                     self.unmap_range(id, vaddr, place);
@@ -94,18 +97,15 @@ impl Root {
                 }
             }
         }
+        if let Some(function) = function {
+            self.start_function(id, function);
+        }
         Ok(Answer::of(&DeviceMapped { address: vaddr + (paddr - start), bytes, physical: paddr }))
     }
 
     /// Maps the next block of a device's memory; returns where it ends.
-    fn map_device_block(
-        &mut self,
-        id: ServerId,
-        vaddr: u64,
-        at: u64,
-        end: u64,
-    ) -> Result<u64, ServiceErrorOf> {
-        let is_large = (at | vaddr).is_multiple_of(LARGE_BYTES) && end - at >= LARGE_BYTES;
+    fn map_device_block(&mut self, wanted: Wanted, at: u64, end: u64) -> Result<u64, ServiceErrorOf> {
+        let is_large = (at | wanted.vaddr).is_multiple_of(LARGE_BYTES) && end - at >= LARGE_BYTES;
         let (size_bits, frame_bits) = if is_large {
             (LARGE_BITS, LARGE_BITS)
         } else {
@@ -117,10 +117,9 @@ impl Root {
             phys::Error::OutOfRange | phys::Error::BadBlock => ServiceError::NotFound,
             _ => ServiceError::OutOfMemory,
         })?;
-        let wanted = Wanted { owner: id, purpose: Use::Device, vaddr, access: Access::DATA };
         let frames = 1 << (size_bits - frame_bits);
         let piece = self.pieces.cut(&mut self.memory, wanted, block, frames, frame_bits)?;
-        self.enter_piece(id, piece)?;
+        self.enter_piece(wanted.owner, piece)?;
         Ok(at + block.bytes())
     }
 
@@ -135,18 +134,44 @@ impl Root {
         }))
     }
 
-    fn find_device(&mut self, device: Device) -> Result<Bar, ServiceError> {
+    /// Where a device's registers are; and the PCI function, if it is one.
+    fn find_device(&mut self, device: Device) -> Result<(Bar, Option<Function>), ServiceError> {
         match device {
             Device::Framebuffer => {
                 let screen = self.bootinfo.framebuffer().ok_or(ServiceError::NotFound)?;
                 let bytes = u64::from(screen.pitch) * u64::from(screen.height);
-                Ok(Bar { paddr: screen.paddr, bytes })
+                Ok((Bar { paddr: screen.paddr, bytes }, None))
             }
-            Device::Hpet => self.find_hpet().ok_or(ServiceError::NotFound),
+            Device::Hpet => Ok((self.find_hpet().ok_or(ServiceError::NotFound)?, None)),
             Device::Pci { vendor, device, bar } => {
                 let mut ports = Ports(self.config_ports().ok_or(ServiceError::NotFound)?);
                 let function = pci::find(&mut ports, vendor, device).ok_or(ServiceError::NotFound)?;
-                pci::bar(&mut ports, function, bar).ok_or(ServiceError::InvalidArgument)
+                let bar = pci::bar(&mut ports, function, bar).ok_or(ServiceError::InvalidArgument)?;
+                Ok((bar, Some(function)))
+            }
+        }
+    }
+
+    /// Lets a function that a server was given work, and notes that it is the server's.
+    fn start_function(&mut self, id: ServerId, function: Function) {
+        let functions = self.server_mut(id).map(|server| &mut server.facts.functions);
+        let noted = functions.and_then(|functions| {
+            functions.iter_mut().find(|place| place.is_none_or(|known| known == function))
+        });
+        if let Some(place) = noted {
+            *place = Some(function);
+            if let Some(ports) = self.config_ports() {
+                pci::start(&mut Ports(ports), function);
+            }
+        }
+    }
+
+    /// Keeps the functions that a server was given from writing into memory that is not its any more.
+    pub fn stop_functions(&mut self, id: ServerId) {
+        let functions = self.server(id).map(|server| server.facts.functions);
+        for function in functions.into_iter().flatten().flatten() {
+            if let Some(ports) = self.config_ports() {
+                pci::stop(&mut Ports(ports), function);
             }
         }
     }

@@ -1,7 +1,8 @@
 //! What the root task noted when it started a server, for those who ask about it later.
 use libsel::cap::{CNode, Cap, SchedContext};
-use roottask::devices::Allowed;
+use roottask::devices::{Allowed, MAX_PCI};
 use roottask::manifest::Entry;
+use roottask::pci::Function;
 
 /// What the manifest said of a server, and where its objects are.
 #[derive(Clone, Copy)]
@@ -16,6 +17,8 @@ pub struct Facts {
     pub quota: u64,
     /// Devices that it may map.
     pub devices: Allowed,
+    /// PCI functions that it was given registers of.
+    pub functions: [Option<Function>; MAX_PCI],
     /// Its CNode.
     pub cnode: Cap<CNode>,
     /// Its processor time.
@@ -29,6 +32,7 @@ impl Facts {
     pub fn new(entry: &Entry<'_>, cnode: Cap<CNode>, context: Cap<SchedContext>) -> Self {
         let Entry { priority, budget_us, period_us, quota, .. } = *entry;
         let devices = Allowed::parse(entry.devices).unwrap_or_default();
-        Facts { priority, budget_us, period_us, quota, devices, cnode, context, cpu_us: 0 }
+        let functions = [None; MAX_PCI];
+        Facts { priority, budget_us, period_us, quota, devices, functions, cnode, context, cpu_us: 0 }
     }
 }

@@ -156,10 +156,7 @@ impl Root {
                 (piece.any_frame(bytes / piece.frame_bytes()).ok_or(OutOfMemory)?, piece.frame_bytes());
             let (memory, pieces) = (&mut self.memory, &mut self.pieces);
             let mut target = Target { memory, pieces, owner: id, vspace };
-            match purpose {
-                Use::Device => target.map_uncached(frame, vaddr + bytes, access)?,
-                _ => target.map(frame, vaddr + bytes, access)?,
-            }
+            target.map_cached(frame, vaddr + bytes, access, purpose.caching())?;
             bytes += frame_bytes;
         }
         if let Some(server) = self.server_mut(id) {

@@ -9,6 +9,7 @@ pub mod facts;
 pub mod files;
 pub mod map;
 pub mod memory;
+pub mod piece;
 pub mod pieces;
 pub mod promise;
 pub mod reboot;

@@ -29,7 +29,7 @@ impl Access {
     }
 
     fn attributes(self) -> VmAttributes {
-        if self.execute { VmAttributes::WRITE_BACK } else { VmAttributes::EXECUTE_NEVER }
+        if self.execute { VmAttributes::empty() } else { VmAttributes::EXECUTE_NEVER }
     }
 }
 
@@ -77,29 +77,20 @@ impl Target<'_> {
         vaddr: u64,
         access: Access,
     ) -> Result<(), OutOfMemory> {
-        self.map_as(frame, vaddr, access.rights(), access.attributes())
+        self.map_cached(frame, vaddr, access, VmAttributes::WRITE_BACK)
     }
 
-    /// The same for the registers of a device: no cache, and never executed.
-    pub fn map_uncached<S: FrameSize>(
+    /// The same with a choice of how it is cached.
+    pub fn map_cached<S: FrameSize>(
         &mut self,
         frame: Cap<Frame<S>>,
         vaddr: u64,
         access: Access,
+        caching: VmAttributes,
     ) -> Result<(), OutOfMemory> {
-        let attributes = VmAttributes::EXECUTE_NEVER | VmAttributes::PCD | VmAttributes::PWT;
-        self.map_as(frame, vaddr, access.rights(), attributes)
-    }
-
-    fn map_as<S: FrameSize>(
-        &mut self,
-        frame: Cap<Frame<S>>,
-        vaddr: u64,
-        rights: CapRights,
-        attributes: VmAttributes,
-    ) -> Result<(), OutOfMemory> {
+        let attributes = access.attributes() | caching;
         loop {
-            match frame.map(self.vspace, vaddr, rights, attributes) {
+            match frame.map(self.vspace, vaddr, access.rights(), attributes) {
                 Ok(()) => return Ok(()),
                 Err(error) => self.add_table(vaddr, error)?,
             }

@@ -111,6 +111,7 @@ impl Root {
     /// Gives back what a server had. A client that it owes an answer gets an error; those still in its queue, or that
     /// call later, get the kernel's, as the endpoint is gone.
     pub fn forget(&mut self, id: ServerId) {
+        self.stop_functions(id);
         self.leave_regions(id);
         if let Some(server) = self.servers.get_mut(usize::from(id)).and_then(Option::take) {
             // Without a client it does nothing.

@@ -1,4 +1,5 @@
 //! Looking into memory that belongs to others: a page of the root task's own addresses, and a run for boot modules.
+use libsel::abi::VmAttributes;
 use libsel::bootinfo::initial;
 use libsel::cap::{Cap, Page};
 use libsel::proto::start::StartPage;
@@ -90,7 +91,8 @@ impl Root {
         let range = self.own_space.alloc(&mut self.nodes, page, page);
         let value = range.map_err(|_| OutOfMemory).and_then(|range| {
             let read_only = Access { write: false, execute: false };
-            let mapped = self.own_target().map_uncached(run.frame(0), range.start, read_only);
+            let caching = VmAttributes::UNCACHEABLE;
+            let mapped = self.own_target().map_cached(run.frame(0), range.start, read_only, caching);
             let address = (range.start + paddr % page) as usize;
             let value = mapped.map(|()| {
                 let register = core::ptr::with_exposed_provenance::<u32>(address);

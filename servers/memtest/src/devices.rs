@@ -63,12 +63,11 @@ pub fn dma() -> Checked {
                 "the device wrote {word:#x} at {offset:#x}"
             );
         }
-        let whole = if bytes >= 2 * MIB { bytes.next_multiple_of(2 * MIB) } else { bytes };
-        if whole > PAGE {
+        if bytes > PAGE {
             let part = ROOT.unmap(buffer.address, PAGE);
             ensure!(part == Err(ServiceError::InvalidArgument), "a part goes: {part:?}");
         }
-        unmap(buffer.address, whole)?;
+        unmap(buffer.address, buffer.bytes)?;
     }
     unmap(command.address, PAGE)?;
     ensure!(stats()?.mapped_bytes == before.mapped_bytes, "memory stays after Unmap");
