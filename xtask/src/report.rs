@@ -154,8 +154,11 @@ pub const FAULT_CASES: [FaultCase; 6] = [
     },
     FaultCase {
         name: "two servers use all of the memory service",
-        servers: &["mempeer service", "memtest admin ports=510-51b devices=hpet,pci:1234:1111 quota=80M"],
-        told: "memtest: all 15 checks passed",
+        servers: &[
+            "mempeer service",
+            "memtest admin ports=510-51b devices=framebuffer,hpet,pci:1234:1111 quota=80M",
+        ],
+        told: "memtest: all 16 checks passed",
         code: 0,
     },
 ];
@@ -182,6 +185,18 @@ pub fn judge_fault(case: &FaultCase, output: &str, end: End) -> Result<(), Strin
         }
         None => Err("the root task did not report its memory".into()),
     }
+}
+
+/// Reads a run in which a server restarts the machine.
+///
+/// # Errors
+/// What is wrong.
+pub fn judge_restart(output: &str, end: End) -> Result<(), String> {
+    if end != End::NoCode {
+        return Err(format!("the machine was not reset ({})", describe(end)));
+    }
+    let asked = output.lines().any(|line| line.starts_with("root: the machine restarts"));
+    if asked { Ok(()) } else { Err("it was reset by something else than the request".into()) }
 }
 
 /// What `console` and the root task's own objects take at most.
@@ -282,6 +297,13 @@ mod tests {
                 judge_boot(&complete.replace(text, &format!("root: {text}")), End::Code(0)).unwrap_err();
             assert!(problem.contains(shown), "{problem}");
         }
+    }
+
+    #[test]
+    fn a_restart_is_one_that_was_asked_for() {
+        let asked = "root: the machine restarts, as asked\n";
+        assert_eq!(judge_restart(asked, End::NoCode), Ok(()));
+        assert!(judge_restart(asked, End::Code(0)).is_err() && judge_restart("x", End::NoCode).is_err());
     }
 
     #[test]

@@ -54,6 +54,7 @@ pub fn run(context: &Context, args: &TestArgs) -> Result<()> {
         for case in &report::FAULT_CASES {
             sum += fault(context, case)?;
         }
+        sum += restart(context)?;
     }
     println!("\n{} passed, {} failed", sum.passed, sum.failed);
     if sum.failed > 0 {
@@ -203,6 +204,20 @@ fn fault(context: &Context, case: &report::FaultCase) -> Result<Counts> {
     match &result {
         Ok(()) => println!("ok"),
         Err(problem) => println!("FAILED: {}: {problem}", case.name),
+    }
+    Ok(result.is_ok().into())
+}
+
+/// Boots with a server that asks for a restart: QEMU ends then, without an exit code.
+fn restart(context: &Context) -> Result<Counts> {
+    heading("a server restarts the machine");
+    let mut args = non_interactive();
+    args.image.server = vec!["crashy admin -- fault=reboot".into()];
+    let (end, output) = qemu::boot(context, &args, Streams::Captured)?;
+    let result = report::judge_restart(&output, end);
+    match &result {
+        Ok(()) => println!("ok"),
+        Err(problem) => println!("FAILED: the restart: {problem}"),
     }
     Ok(result.is_ok().into())
 }

@@ -4,6 +4,8 @@ extern crate alloc;
 
 use alloc::vec::Vec;
 use libsel::println;
+use libsel::proto::admin::Reboot;
+use libsel::proto::call;
 use libsel::proto::root::{Map, MapFlags, Protection, RootService};
 use libsel::proto::start::{StartInfo, slot};
 
@@ -40,6 +42,10 @@ fn main(start: &StartInfo) {
                 // SAFETY: the root task promised the memory, and nobody else uses it.
                 unsafe { page.write_volatile(1) }
             }
+        }
+        Some("reboot") => {
+            let error = call(slot::ADMIN, &Reboot {});
+            println!("the machine did not restart: {error:?}");
         }
         // Nothing goes wrong: 64 MiB come and go.
         _ => {

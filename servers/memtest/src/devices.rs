@@ -1,4 +1,5 @@
 //! DMA buffers and registers, with devices that QEMU always has.
+use libsel::println;
 use libsel::proto::ServiceError;
 use libsel::proto::root::{Device, DmaMapped, MapDma};
 use libsel::proto::start::slot;
@@ -74,6 +75,27 @@ pub fn dma() -> Checked {
     Ok(())
 }
 
+/// The framebuffer is what the boot loader said, or there is none.
+pub fn screen() -> Checked {
+    let mapped = ROOT.map_device(Device::Framebuffer);
+    let Ok(info) = ROOT.framebuffer() else {
+        ensure!(mapped == Err(ServiceError::NotFound), "no framebuffer is mapped: {mapped:?}");
+        return Ok(());
+    };
+    let screen = mapped.map_err(failed("framebuffer"))?;
+    println!("{info:?} at {:#x}", screen.physical);
+    ensure!(screen.bytes == u64::from(info.pitch) * u64::from(info.height), "it has {} bytes", screen.bytes);
+    for offset in (0..screen.bytes & !7).step_by(PAGE as usize) {
+        // SAFETY: it is mapped.
+        let word = unsafe {
+            write(screen.address + offset, !offset);
+            read(screen.address + offset)
+        };
+        ensure!(word == !offset, "{word:#x} at {offset:#x} of the screen");
+    }
+    unmap(screen.address, screen.bytes)
+}
+
 /// The HPET and the registers of QEMU's graphics card; nothing else is allowed.
 pub fn registers() -> Checked {
     let hpet = ROOT.map_device(Device::Hpet).map_err(failed("hpet"))?;
@@ -109,9 +131,7 @@ pub fn registers() -> Checked {
         let refused = ROOT.map_device(device);
         ensure!(refused == Err(ServiceError::InvalidArgument), "{device:?}: {refused:?}");
     }
-    for device in [Device::Framebuffer, Device::Pci { vendor: 0x8086, device: 0x2918, bar: 0 }] {
-        let refused = ROOT.map_device(device);
-        ensure!(refused == Err(ServiceError::Refused), "{device:?}: {refused:?}");
-    }
+    let refused = ROOT.map_device(Device::Pci { vendor: 0x8086, device: 0x2918, bar: 0 });
+    ensure!(refused == Err(ServiceError::Refused), "a device that is not listed: {refused:?}");
     Ok(())
 }

@@ -1,5 +1,5 @@
 //! Uses everything that the root task's memory service has, and checks what comes of it. It needs the words
-//! `admin ports=510-51b devices=hpet,pci:1234:1111 quota=80M`, the server `mempeer`, and QEMU's usual devices.
+//! `admin ports=510-51b devices=framebuffer,hpet,pci:1234:1111 quota=80M`, the server `mempeer`, and QEMU's usual devices.
 #![cfg_attr(target_os = "none", no_std, no_main)]
 extern crate alloc;
 
@@ -57,7 +57,7 @@ fn stats() -> Result<MemoryStats, String> {
 /// Name and function of a check.
 type Check = (&'static str, fn() -> Checked);
 
-const CHECKS: [Check; 15] = [
+const CHECKS: [Check; 16] = [
     ("promised pages come zeroed and count when touched", mapping::promises),
     ("promised pages come in larger pieces one after the other", mapping::promises_in_order),
     ("promised memory goes back untouched, touched and in parts", mapping::promises_back),
@@ -71,6 +71,7 @@ const CHECKS: [Check; 15] = [
     ("the maker of a region is killed", sharing::killed_maker),
     ("a device writes to a DMA buffer", devices::dma),
     ("registers by ACPI table and PCI BAR", devices::registers),
+    ("the framebuffer", devices::screen),
     ("files of the boot archive", system::boot_files),
     ("servers, memory, ranges and capabilities can be listed", system::listings),
 ];
