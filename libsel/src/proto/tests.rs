@@ -1,7 +1,7 @@
 //! Round trips of everything that travels, and messages nobody sent in good faith.
 
 use super::admin::*;
-use super::console::{ConsoleRequest, Hello, Print};
+use super::console::*;
 use super::root::*;
 use super::start::*;
 use super::*;
@@ -126,6 +126,9 @@ proptest! {
         round_trip(Stats {});
         round_trip(Lookup { name });
         round_trip(Log { text });
+        for event in [Event::Line, Event::Tab, Event::Cancelled, Event::End] {
+            round_trip(Input { event, text });
+        }
         round_trip(Exit { code });
         round_trip(Mapped { address });
         round_trip(MemoryStats { mapped_bytes: address, peak_bytes: bytes, ranges: align, free_bytes: code });
@@ -155,7 +158,7 @@ proptest! {
             Err(error) => prop_assert!(!known && error == ServiceError::UnknownRequest),
         }
         if let Ok(request) = ConsoleRequest::decode(label, &mut Words { words, next: 0 }) {
-            prop_assert!(matches!(label, 0x200 | 0x201), "{request:?}");
+            prop_assert!(matches!(label, 0x200..=0x205), "{request:?}");
         }
     }
 

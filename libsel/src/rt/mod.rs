@@ -6,7 +6,7 @@
 //! recurses deeply has to ask for enough.
 
 pub mod alloc;
-mod console;
+pub mod console;
 pub mod entry;
 mod exclusive;
 mod outcome;

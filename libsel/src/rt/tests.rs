@@ -3,10 +3,10 @@
 use super::*;
 use crate::abi::{MessageInfo, Syscall};
 use crate::ipc::Message;
-use crate::proto::console::ConsoleRequest;
+use crate::proto::console::{ConsoleRequest, Event, Input};
 use crate::proto::root::{RootRequest, RootService};
 use crate::proto::start::{StartInfo, StartPage, slot};
-use crate::proto::{Field, Name, ServiceError, Sink};
+use crate::proto::{Field, Name, ServiceError, Sink, Text};
 use crate::sys::Registers;
 use crate::sys::host::install;
 use core::alloc::{GlobalAlloc, Layout};
@@ -62,10 +62,18 @@ fn play(seen: Rc<RefCell<Seen>>) {
                     let line = String::from_utf8(print.text.as_bytes().to_vec()).unwrap();
                     seen.lines.push(std::format!("{client}: {line}"));
                 }
+                ConsoleRequest::ReadLine(_) => {
+                    return ok(&Input { event: Event::Tab, text: Text::cut(b"lo") });
+                }
+                ConsoleRequest::Complete(complete) if complete.insert.as_bytes() == b"gout" => {
+                    return ok(&Input { event: Event::Line, text: Text::cut(b"logout") });
+                }
+                // The console was restarted.
+                _ => return refuse(ServiceError::Gone),
             }
             return ok(&());
         }
-        if entry.cap == slot::TCB.cptr() {
+        if entry.cap == slot::TCB.cptr() || entry.cap == slot::CNODE.cptr() {
             return ok(&());
         }
         assert_eq!(entry.cap, slot::ROOT.cptr());
@@ -109,6 +117,19 @@ fn a_server_prints_panics_and_exits() {
     assert_eq!(seen.borrow().logged, ["early\n"]);
     assert_eq!(seen.borrow().lines, ["hello: late\n", "hello: again\n"]);
     assert_eq!(seen.borrow().lookups, 2, "the console is looked up until it is found");
+
+    let line = console::read_line("> ", |before| {
+        assert_eq!(before, "lo");
+        Text::cut(b"gout")
+    });
+    assert_eq!(line, Ok(Input { event: Event::Line, text: Text::cut(b"logout") }));
+    assert_eq!(console::read_key(), Err(ServiceError::Gone));
+    console::print(b"new\n");
+    assert_eq!(
+        (seen.borrow().lookups, seen.borrow().lines.len()),
+        (3, 3),
+        "one that is gone is looked up again"
+    );
 
     start::leave_panic_note(b"panic at x");
     // SAFETY: the page is leaked, and the reference to its first half does not cover the note.

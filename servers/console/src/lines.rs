@@ -1,6 +1,11 @@
 //! Lines of several clients, put together one client at a time.
 
+use alloc::string::ToString;
+
 use libsel::proto::Name;
+
+use crate::output;
+use crate::session::Session;
 
 /// Clients that the console can tell apart.
 pub const MAX_CLIENTS: usize = 32;
@@ -11,6 +16,40 @@ pub const LINE_BYTES: usize = 1024;
 pub trait Output {
     /// Shows the line of a client.
     fn line(&mut self, client: Client, line: &[u8]);
+}
+
+/// Shows lines on the terminal, above the prompt.
+pub struct View<'a, L, K, T: output::Output> {
+    session: &'a mut Session<L, K>,
+    terminal: &'a mut T,
+}
+
+impl<'a, L, K, T: output::Output> View<'a, L, K, T> {
+    /// A view of this terminal with this session's prompt.
+    pub fn new(session: &'a mut Session<L, K>, terminal: &'a mut T) -> Self {
+        View { session, terminal }
+    }
+
+    /// Draws the prompt again.
+    pub fn settle(self) {
+        self.session.settle(self.terminal);
+    }
+}
+
+impl<L, K, T: output::Output> Output for View<'_, L, K, T> {
+    fn line(&mut self, client: Client, line: &[u8]) {
+        self.session.begin(self.terminal);
+        match &client.name {
+            Some(name) => self.terminal.write(name.as_str().as_bytes()),
+            None => {
+                self.terminal.write(b"client ");
+                self.terminal.write(client.badge.to_string().as_bytes());
+            }
+        }
+        self.terminal.write(b": ");
+        self.terminal.write(line);
+        self.terminal.write(output::LINE_END);
+    }
 }
 
 /// Who prints.

@@ -1,42 +1,204 @@
-//! The console server's loop.
+//! The console server's requests and interrupts.
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
-use console::lines::{Lines, TooManyClients};
+use console::keyboard::Keyboard;
+use console::lines::{Lines, TooManyClients, View};
+use console::output::Output;
+use console::ps2::Controller;
 use console::serial::Serial;
-use libsel::ipc::Message;
-use libsel::proto::console::ConsoleRequest;
+use console::session::{self, Session};
+use console::terminal::Decoder;
+use libsel::abi::Word;
+use libsel::cap::{Cap, IrqHandler};
+use libsel::proto::console::{Complete, ConsoleRequest, Hello, Input, Key, Print, ReadKey, ReadLine, Write};
 use libsel::proto::start::{StartInfo, slot};
-use libsel::proto::{Outgoing, ServiceError};
+use libsel::proto::{Answer, Caller, Handler, Pending, Service, ServiceError, serve};
 use libsel::rt::{self, Exclusive, print};
 
 /// The clients, as static data: they are too large for the stack.
 static LINES: Exclusive<Lines> = Exclusive::new(Lines::new());
 
+/// Interrupts in the order of the manifest: the serial port, then the keyboard.
+const SERIAL: Word = 0;
+const KEYBOARD: Word = 1;
+
+type Readers = Session<Pending<Input>, Pending<Key>>;
+
+/// Where output goes.
+struct Displays {
+    serial: Serial,
+}
+
+impl Output for Displays {
+    fn write(&mut self, bytes: &[u8]) {
+        self.serial.write(bytes);
+    }
+}
+
+struct Console<'a> {
+    lines: &'a mut Lines,
+    session: Readers,
+    displays: Displays,
+    terminal: Decoder,
+    keyboard: Keyboard,
+    controller: Option<Controller>,
+}
+
 #[libsel::main]
 fn main(start: &StartInfo) -> libsel::Result<()> {
     // What this server itself has to say cannot go through the console.
     print::set_hook(print_own);
-    let mut serial = Serial::new(slot::IO_PORTS, first_port(start))?;
-    let serve_all = |lines: &mut Lines| -> ! {
-        let mut message = slot::SERVICE.recv(slot::REPLY);
-        loop {
-            let answer = match serve(lines, &mut serial, &message) {
-                Ok(()) => Outgoing::reply(&()),
-                Err(error) => Outgoing::refusal(error),
-            };
-            message = answer.reply_recv(slot::SERVICE, slot::REPLY);
-        }
-    };
-    LINES.try_with(serve_all);
+    let serial = Serial::new(slot::IO_PORTS, first_port(start))?;
+    serial.enable_interrupts()?;
+    let controller = Controller::new(slot::MORE_IO_PORTS);
+    LINES.try_with(|lines| -> ! {
+        let mut console = Console {
+            lines,
+            session: Session::new(),
+            displays: Displays { serial },
+            terminal: Decoder::default(),
+            keyboard: Keyboard::new(),
+            controller,
+        };
+        // Whatever came before the interrupts were connected.
+        console.notified(1 << SERIAL | 1 << KEYBOARD);
+        serve::<ConsoleRequest, _>(&mut console)
+    });
     Ok(())
 }
 
-fn serve(lines: &mut Lines, serial: &mut Serial, message: &Message) -> Result<(), ServiceError> {
-    let served = match ConsoleRequest::from_message(message)? {
-        ConsoleRequest::Hello(hello) => lines.hello(message.badge, hello.name),
-        ConsoleRequest::Print(print) => lines.print(message.badge, print.text.as_bytes(), serial),
-    };
-    served.map_err(|TooManyClients| ServiceError::OutOfMemory)
+impl Console<'_> {
+    fn key(&mut self, key: Key) {
+        self.session.key(key, &mut self.displays);
+    }
+
+    fn read_serial(&mut self) {
+        for byte in self.displays.serial.read() {
+            if let Some(key) = self.terminal.byte(byte) {
+                self.session.key(key, &mut self.displays);
+            }
+        }
+    }
+
+    fn read_keyboard(&mut self) {
+        let Some(controller) = self.controller else { return };
+        for byte in controller.read() {
+            if let Some(key) = self.keyboard.byte(byte) {
+                self.key(key);
+            }
+        }
+    }
+
+    /// Tells those who wait what was typed.
+    fn answer(&mut self) {
+        while let Some(answer) = self.session.answer() {
+            match answer {
+                session::Answer::Line(pending, input) => pending.answer(input),
+                session::Answer::Key(pending, key) => pending.answer(key),
+            }
+        }
+    }
+
+    fn print(&mut self, client: u64, text: &[u8]) -> Result<Answer<()>, ServiceError> {
+        let mut view = View::new(&mut self.session, &mut self.displays);
+        let printed = self.lines.print(client, text, &mut view);
+        view.settle();
+        printed.map_err(|TooManyClients| ServiceError::OutOfMemory)?;
+        Ok(().into())
+    }
+
+    fn may_read(&self, client: u64) -> Result<(), ServiceError> {
+        self.session.may_read(client).then_some(()).ok_or(ServiceError::OutOfMemory)
+    }
+}
+
+impl Service for Console<'_> {
+    fn notified(&mut self, bits: Word) {
+        // The line interrupts once for all that it has: what comes after the acknowledgement interrupts again, and what
+        // came before it is read here.
+        if bits & 1 << SERIAL != 0 {
+            let _ = interrupt(SERIAL).ack();
+            self.read_serial();
+            if let Some(key) = self.terminal.pause() {
+                self.key(key);
+            }
+        }
+        if bits & 1 << KEYBOARD != 0 {
+            let _ = interrupt(KEYBOARD).ack();
+            self.read_keyboard();
+        }
+        self.answer();
+    }
+}
+
+impl Handler<Hello> for Console<'_> {
+    fn handle(&mut self, request: Hello, caller: &mut Caller<()>) -> Result<Answer<()>, ServiceError> {
+        let known = self.lines.hello(caller.badge(), request.name);
+        known.map_err(|TooManyClients| ServiceError::OutOfMemory)?;
+        Ok(().into())
+    }
+}
+
+impl Handler<Print> for Console<'_> {
+    fn handle(&mut self, request: Print, caller: &mut Caller<()>) -> Result<Answer<()>, ServiceError> {
+        self.print(caller.badge(), request.text.as_bytes())
+    }
+}
+
+impl Handler<Write> for Console<'_> {
+    fn handle(&mut self, request: Write, caller: &mut Caller<()>) -> Result<Answer<()>, ServiceError> {
+        let text = request.text.as_bytes();
+        if self.session.write(caller.badge(), text, &mut self.displays) {
+            return Ok(().into());
+        }
+        self.print(caller.badge(), text)
+    }
+}
+
+impl Handler<ReadLine> for Console<'_> {
+    fn handle(
+        &mut self,
+        request: ReadLine,
+        caller: &mut Caller<Input>,
+    ) -> Result<Answer<Input>, ServiceError> {
+        self.may_read(caller.badge())?;
+        let (pending, later) = caller.defer()?;
+        let prompt = core::str::from_utf8(request.prompt.as_bytes()).unwrap_or_default();
+        self.session.read_line(caller.badge(), pending, prompt, &mut self.displays);
+        self.answer();
+        Ok(later)
+    }
+}
+
+impl Handler<Complete> for Console<'_> {
+    fn handle(
+        &mut self,
+        request: Complete,
+        caller: &mut Caller<Input>,
+    ) -> Result<Answer<Input>, ServiceError> {
+        if !self.session.is_kept(caller.badge()) {
+            return Err(ServiceError::NotFound);
+        }
+        let (pending, later) = caller.defer()?;
+        let insert = core::str::from_utf8(request.insert.as_bytes()).unwrap_or_default();
+        self.session.complete(pending, insert, &mut self.displays);
+        self.answer();
+        Ok(later)
+    }
+}
+
+impl Handler<ReadKey> for Console<'_> {
+    fn handle(&mut self, _: ReadKey, caller: &mut Caller<Key>) -> Result<Answer<Key>, ServiceError> {
+        self.may_read(caller.badge())?;
+        let (pending, later) = caller.defer()?;
+        self.session.read_key(caller.badge(), pending, &mut self.displays);
+        self.answer();
+        Ok(later)
+    }
+}
+
+const fn interrupt(number: Word) -> Cap<IrqHandler> {
+    Cap::new(slot::FIRST_IRQ + number)
 }
 
 /// The first port that the root task gave us; without any, port accesses fail with an error that says so.

@@ -1,13 +1,20 @@
-//! A 16550 serial port, written by polling. Speed and frame are as the kernel set them.
-
-use core::fmt::{self, Write};
+//! A 16550 serial port: written by polling, read when it interrupts. Speed and frame are as the kernel set them.
 
 use libsel::cap::{Cap, IoPort};
 
-use crate::lines::{Client, Output};
+use crate::output::Output;
 
-/// Offset of the transmit register.
+/// Offset of the registers to send and receive a byte.
 const DATA: u16 = 0;
+/// Offset of the interrupt enable register.
+const INTERRUPT_ENABLE: u16 = 1;
+const WHEN_RECEIVED: u8 = 0x01;
+/// Offset of the FIFO control register, to be written: enabled, an interrupt for each byte.
+const FIFO_CONTROL: u16 = 2;
+const FIFO_ENABLE: u8 = 0x01;
+/// Offset of the modem control register. Its second output connects the interrupt on a PC.
+const MODEM_CONTROL: u16 = 4;
+const READY_AND_CONNECTED: u8 = 0x0b;
 /// Offset of the interrupt identification register, whose top bits say whether the FIFO is on.
 const INTERRUPT_IDENTIFICATION: u16 = 2;
 const FIFO_ON: u8 = 0xc0;
@@ -15,6 +22,12 @@ const FIFO_ON: u8 = 0xc0;
 const LINE_STATUS: u16 = 5;
 /// The transmit FIFO is empty.
 const TRANSMIT_EMPTY: u8 = 0x20;
+/// A byte can be read.
+const DATA_READY: u8 = 0x01;
+/// What a port that is not there answers to everything.
+const NOTHING: u8 = 0xff;
+/// Bytes that are read in a row, so that a broken port cannot stop the server.
+const MAX_BYTES: usize = 256;
 /// Bytes that an empty FIFO takes.
 const FIFO_BYTES: usize = 16;
 /// Looks at the line status before bytes are sent regardless: a port that is not there must not stop the server.
@@ -35,6 +48,22 @@ impl Serial {
         // Whether the FIFO is empty now is not known, so the first byte looks.
         let burst = if fifo { FIFO_BYTES } else { 1 };
         Ok(Serial { ports, base, burst, sent: burst })
+    }
+
+    /// Lets the port interrupt when it received something.
+    pub fn enable_interrupts(&self) -> libsel::Result<()> {
+        self.ports.out8(self.base + FIFO_CONTROL, FIFO_ENABLE)?;
+        self.ports.out8(self.base + MODEM_CONTROL, READY_AND_CONNECTED)?;
+        self.ports.out8(self.base + INTERRUPT_ENABLE, WHEN_RECEIVED)
+    }
+
+    /// The bytes that it received.
+    pub fn read(&self) -> impl Iterator<Item = u8> {
+        let next = || {
+            let status = self.ports.in8(self.base + LINE_STATUS).ok()?;
+            (status & DATA_READY != 0 && status != NOTHING).then(|| self.ports.in8(self.base + DATA).ok())?
+        };
+        core::iter::from_fn(next).take(MAX_BYTES)
     }
 
     /// Sends bytes as they are. Errors of single bytes are not reported: there is nowhere to print them.
@@ -59,20 +88,8 @@ impl Serial {
     }
 }
 
-impl Write for Serial {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        self.write(text.as_bytes());
-        Ok(())
-    }
-}
-
 impl Output for Serial {
-    fn line(&mut self, client: Client, line: &[u8]) {
-        let _ = match client.name {
-            Some(name) => write!(self, "{name}: "),
-            None => write!(self, "client {}: ", client.badge),
-        };
-        self.write(line);
-        self.write(b"\r\n");
+    fn write(&mut self, bytes: &[u8]) {
+        Serial::write(self, bytes);
     }
 }
