@@ -24,8 +24,8 @@ impl Controller {
     }
 
     /// The bytes that the keyboard sent. Those of a mouse are dropped.
-    pub fn read(&self) -> impl Iterator<Item = u8> {
-        let next = || {
+    pub fn read(self) -> impl Iterator<Item = u8> + use<> {
+        let next = move || {
             let status = self.0.in8(STATUS).ok().filter(|status| status & OUTPUT_FULL != 0)?;
             let byte = self.0.in8(DATA).ok()?;
             Some((status & FROM_MOUSE == 0).then_some(byte))

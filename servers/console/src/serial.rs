@@ -26,8 +26,8 @@ const TRANSMIT_EMPTY: u8 = 0x20;
 const DATA_READY: u8 = 0x01;
 /// What a port that is not there answers to everything.
 const NOTHING: u8 = 0xff;
-/// Bytes that are read in a row, so that a broken port cannot stop the server.
-const MAX_BYTES: usize = 256;
+/// Bytes that are read in a row: more than anybody pastes, but a broken port does not stop the server for ever.
+const MAX_BYTES: usize = 1 << 16;
 /// Bytes that an empty FIFO takes.
 const FIFO_BYTES: usize = 16;
 /// Looks at the line status before bytes are sent regardless: a port that is not there must not stop the server.
@@ -57,11 +57,12 @@ impl Serial {
         self.ports.out8(self.base + INTERRUPT_ENABLE, WHEN_RECEIVED)
     }
 
-    /// The bytes that it received.
-    pub fn read(&self) -> impl Iterator<Item = u8> {
-        let next = || {
-            let status = self.ports.in8(self.base + LINE_STATUS).ok()?;
-            (status & DATA_READY != 0 && status != NOTHING).then(|| self.ports.in8(self.base + DATA).ok())?
+    /// The bytes that it received, to the last: only a port that has none interrupts again.
+    pub fn read(&self) -> impl Iterator<Item = u8> + use<> {
+        let (ports, base) = (self.ports, self.base);
+        let next = move || {
+            let status = ports.in8(base + LINE_STATUS).ok()?;
+            (status & DATA_READY != 0 && status != NOTHING).then(|| ports.in8(base + DATA).ok())?
         };
         core::iter::from_fn(next).take(MAX_BYTES)
     }
