@@ -1,6 +1,8 @@
 //! The server list: strings of boot modules, `server NAME key=value … -- words for the server`.
 use core::fmt;
 
+use libsel::proto::start::slot::MAX_IRQS;
+
 use crate::devices::Allowed;
 
 /// What `limine.conf` says about a server.
@@ -10,8 +12,10 @@ pub struct Entry<'a> {
     pub name: &'a str,
     /// Everything behind the name.
     pub arguments: &'a str,
-    /// I/O ports: first and last.
-    pub ports: Option<(u16, u16)>,
+    /// Ranges of I/O ports: first and last.
+    pub ports: [Option<(u16, u16)>; 2],
+    /// Interrupts of the ISA bus.
+    pub irqs: [Option<u8>; MAX_IRQS],
     /// Priority.
     pub priority: u8,
     /// Microseconds of processor time a period.
@@ -45,7 +49,7 @@ impl fmt::Display for Error<'_> {
             Error::NoName => write!(f, "a name must follow `server`"),
             Error::Unknown(word) => write!(
                 f,
-                "unknown word `{word}`; known are ports=FIRST-LAST prio= budget_us= period_us= quota= service \
+                "unknown word `{word}`; known are ports=FIRST-LAST,… irqs=N,… prio= budget_us= period_us= quota= service \
                  devices=framebuffer,hpet,pci:VENDOR:DEVICE admin, \
                  and behind `--` words for the server itself"
             ),
@@ -84,7 +88,8 @@ fn entry(text: &str) -> Result<Entry<'_>, Error<'_>> {
     let mut entry = Entry {
         name,
         arguments: arguments.trim(),
-        ports: None,
+        ports: [None; 2],
+        irqs: [None; MAX_IRQS],
         priority: DEFAULT_PRIORITY,
         budget_us: DEFAULT_BUDGET_US,
         period_us: DEFAULT_BUDGET_US,
@@ -102,7 +107,10 @@ fn entry(text: &str) -> Result<Entry<'_>, Error<'_>> {
                 entry.devices = value;
                 Allowed::parse(value).map_err(|_| bad)?;
             }
-            Some(("ports", value)) => entry.ports = Some(ports(value).ok_or(bad)?),
+            Some(("ports", value)) => entry.ports = list(value, ports).ok_or(bad)?,
+            Some(("irqs", value)) => {
+                entry.irqs = list(value, |number| number.parse().ok().filter(|irq| *irq < 16)).ok_or(bad)?;
+            }
             Some(("prio", value)) => entry.priority = value.parse().map_err(|_| bad)?,
             Some(("budget_us", value)) => entry.budget_us = value.parse().map_err(|_| bad)?,
             Some(("period_us", value)) => entry.period_us = value.parse().map_err(|_| bad)?,
@@ -114,6 +122,15 @@ fn entry(text: &str) -> Result<Entry<'_>, Error<'_>> {
         return Err(Error::Value("budget_us"));
     }
     Ok(entry)
+}
+
+/// Values with commas between them.
+fn list<T, const N: usize>(value: &str, parse: impl Fn(&str) -> Option<T>) -> Option<[Option<T>; N]> {
+    let mut values = [const { None }; N];
+    for (number, text) in value.split(',').enumerate() {
+        *values.get_mut(number)? = Some(parse(text)?);
+    }
+    Some(values)
 }
 
 fn ports(value: &str) -> Option<(u16, u16)> {
@@ -140,9 +157,10 @@ mod tests {
 
     #[test]
     fn a_full_entry() {
-        let text = "server console ports=3f8-3ff prio=120 budget_us=500 period_us=1000 quota=2M service";
+        let text = "server console ports=3f8-3ff,60-64 irqs=4,1 prio=120 budget_us=500 period_us=1000 quota=2M service";
         let entry = parse(text).unwrap().unwrap();
-        assert_eq!((entry.name, entry.ports), ("console", Some((0x3f8, 0x3ff))));
+        assert_eq!((entry.name, entry.ports), ("console", [Some((0x3f8, 0x3ff)), Some((0x60, 0x64))]));
+        assert_eq!(entry.irqs[..3], [Some(4), Some(1), None]);
         assert_eq!((entry.priority, entry.budget_us, entry.period_us), (120, 500, 1000));
         assert_eq!((entry.quota, entry.service), (2 << 20, true));
         assert!(entry.arguments.starts_with("ports="));
@@ -167,6 +185,8 @@ mod tests {
         assert_eq!(error("server a color=red"), Error::Unknown("color=red"));
         for word in [
             "ports=9-3",
+            "ports=1,2,3",
+            "irqs=16",
             "ports=zz",
             "prio=256",
             "quota=12Q",

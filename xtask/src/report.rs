@@ -200,7 +200,7 @@ pub fn judge_restart(output: &str, end: End) -> Result<(), String> {
 }
 
 /// What `console` and the root task's own objects take at most.
-const CONSOLE_KIB: u64 = 256;
+const CONSOLE_KIB: u64 = 384;
 
 /// The difference in a line `root: buddy: N of M KiB free, …`.
 fn kib_in_use(line: &str) -> Option<u64> {

@@ -10,7 +10,7 @@ use crate::abi::Word;
 /// A server's CSpace: one CNode of 2^8 slots with a guard that takes the other 56 bits.
 pub mod slot {
     use crate::abi::{CPtr, Word};
-    use crate::cap::{CNode, Cap, Endpoint, IoPort, Reply, Tcb};
+    use crate::cap::{CNode, Cap, Endpoint, IoPort, Notification, Reply, Tcb};
 
     /// log2 of the number of slots.
     pub const CSPACE_BITS: Word = 8;
@@ -28,6 +28,14 @@ pub mod slot {
     pub const SERVICE: Cap<Endpoint> = Cap::new(5);
     /// I/O ports, if the server has any.
     pub const IO_PORTS: Cap<IoPort> = Cap::new(6);
+    /// The notification that is bound to the server's thread: its signals arrive when the server receives.
+    pub const NOTIFICATION: Cap<Notification> = Cap::new(7);
+    /// The first of the server's interrupts. The n-th sets bit n of the notification.
+    pub const FIRST_IRQ: CPtr = 8;
+    /// Interrupts at most.
+    pub const MAX_IRQS: usize = 8;
+    /// A second range of I/O ports, if the server has one.
+    pub const MORE_IO_PORTS: Cap<IoPort> = Cap::new(16);
     /// Set in the badge of every signal that a server receives, so that none is taken for a client.
     pub const SIGNAL: Word = 1 << 63;
     /// The root task's administration ([`crate::proto::admin`]), if the server may ask it.

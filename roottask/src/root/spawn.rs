@@ -4,7 +4,9 @@ use core::fmt;
 use libsel::Error;
 use libsel::abi::{CNodeCapData, CapRights, Register};
 use libsel::bootinfo::initial;
-use libsel::cap::{AbsoluteSlot, CNode, Cap, Endpoint, Page, Reply, SchedContext, Tcb, VSpace};
+use libsel::cap::{
+    AbsoluteSlot, CNode, Cap, Endpoint, IrqHandler, Notification, Page, Reply, SchedContext, Tcb, VSpace,
+};
 use libsel::invoke::UserContext;
 use libsel::proto::start::{HEAP_START, StartInfo, StartPage, slot};
 use libsel::proto::{Name, Outgoing, ServiceError};
@@ -87,6 +89,7 @@ struct Core {
     context: Cap<SchedContext>,
     reply: Cap<Reply>,
     service: Cap<Endpoint>,
+    notification: Cap<Notification>,
 }
 
 impl Root {
@@ -148,7 +151,7 @@ impl Root {
     }
 
     fn core_objects(&mut self, id: ServerId) -> Result<Core, SpawnError> {
-        let (block, first) = self.pieces.objects(&mut self.memory, id, CORE_BITS, 6)?;
+        let (block, first) = self.pieces.objects(&mut self.memory, id, CORE_BITS, 7)?;
         let memory = untyped(block);
         let place = |index: u32| u64::from(first + index);
         let cnode = initial::CNODE;
@@ -159,6 +162,7 @@ impl Root {
             context: memory.retype_one(SCHED_CONTEXT_BITS, cnode, place(3))?,
             reply: memory.retype_one(0, cnode, place(4))?,
             service: memory.retype_one(0, cnode, place(5))?,
+            notification: memory.retype_one(0, cnode, place(6))?,
         };
         initial::ASID_POOL.assign(core.vspace)?;
         Ok(core)
@@ -228,7 +232,7 @@ impl Root {
         info.ipc_buffer = IPC_BUFFER;
         info.tsc_hz = self.tsc_hz;
         info.debug_calls = self.debug_calls.into();
-        if let Some((first, last)) = entry.ports {
+        if let [Some((first, last)), _] = entry.ports {
             (info.first_port, info.last_port) = (first, last);
         }
         let range = (START_PAGE, IPC_BUFFER + PAGE);
@@ -258,10 +262,37 @@ impl Root {
             let badge = ADMIN_BADGE | u64::from(id);
             to(slot::ADMIN.cptr()).mint(from(self.endpoint.cptr()), CALL_RIGHTS, badge)?;
         }
-        if let Some((first, last)) = entry.ports {
-            initial::IO_PORT_CONTROL.issue(first, last, to(slot::IO_PORTS.cptr()))?;
+        to(slot::NOTIFICATION.cptr()).copy(from(core.notification.cptr()), CapRights::ALL)?;
+        for (ports, place) in entry.ports.iter().zip([slot::IO_PORTS, slot::MORE_IO_PORTS]) {
+            if let Some((first, last)) = *ports {
+                initial::IO_PORT_CONTROL.issue(first, last, to(place.cptr()))?;
+            }
+        }
+        for (number, irq) in entry.irqs.iter().enumerate() {
+            if let Some(irq) = *irq {
+                let number = number as u64;
+                self.interrupt(core, u64::from(irq), number, to(slot::FIRST_IRQ + number))?;
+            }
         }
         Ok(())
+    }
+
+    /// Gives a server an interrupt of the ISA bus: edge triggered, active high, at the pin of its number.
+    fn interrupt(&mut self, core: &Core, irq: u64, number: u64, to: AbsoluteSlot) -> Result<(), SpawnError> {
+        let first = self.memory.kernel().slots.take(2).ok_or(OutOfMemory)?;
+        let (handler, signal) = (own_slot(first), own_slot(first + 1));
+        let from = AbsoluteSlot::in_cspace(initial::CNODE, core.notification.cptr());
+        let given = initial::IRQ_CONTROL.get_io_apic(handler, 0, irq, 0, 0, irq).and_then(|()| {
+            signal.mint(from, CapRights::WRITE, slot::SIGNAL | 1 << number)?;
+            let handler_cap: Cap<IrqHandler> = Cap::new(u64::from(first));
+            handler_cap.set_notification(Cap::new(u64::from(first + 1)))?;
+            to.copy(handler, CapRights::ALL)
+        });
+        // The interrupt keeps a copy of the one, the server of the other.
+        let _ = signal.delete();
+        let _ = handler.delete();
+        self.memory.kernel().slots.give(first, 2);
+        Ok(given?)
     }
 
     fn start_thread(
@@ -296,6 +327,7 @@ impl Root {
         let _ = place.delete();
         self.memory.kernel().slots.give(fault_slot, 1);
         configured?;
+        core.tcb.bind_notification(core.notification)?;
         let mut registers = UserContext::default();
         registers.set(Register::Rip, first_instruction).set(Register::Rdi, START_PAGE);
         core.tcb.write_registers(true, libsel::abi::registers::REGISTER_COUNT, &registers)?;
