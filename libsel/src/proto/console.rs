@@ -122,6 +122,11 @@ impl Console {
         Ok(())
     }
 
+    /// Asks for nothing, which shows that the console answers.
+    pub fn ping(self) -> Result<(), ServiceError> {
+        super::call(self.0, &Print { text: Text::cut(b"") })
+    }
+
     /// [`Write`], in as many messages as it takes.
     pub fn write(self, bytes: &[u8]) -> Result<(), ServiceError> {
         for part in bytes.chunks(super::MAX_TEXT_BYTES) {

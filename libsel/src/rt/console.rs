@@ -32,6 +32,14 @@ pub fn write(text: &str) -> Result<(), ServiceError> {
     with(|console| console.write(text.as_bytes()))
 }
 
+/// A call of the console and back, for nothing but the time that it takes.
+///
+/// # Errors
+/// Those of [`write()`].
+pub fn ping() -> Result<(), ServiceError> {
+    with(Console::ping)
+}
+
 /// Reads a line. At a Tab, `complete` gets the text before the cursor, may [`write()`] lines, and returns what is
 /// inserted.
 ///

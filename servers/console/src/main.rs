@@ -1,9 +1,10 @@
 //! The console server's requests and interrupts.
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
+mod displays;
+
 use console::keyboard::Keyboard;
 use console::lines::{Lines, TooManyClients, View};
-use console::output::Output;
 use console::ps2::Controller;
 use console::serial::Serial;
 use console::session::{self, Session};
@@ -15,6 +16,8 @@ use libsel::proto::start::{StartInfo, slot};
 use libsel::proto::{Answer, Caller, Handler, Pending, Service, ServiceError, serve};
 use libsel::rt::{self, Exclusive, print};
 
+use displays::Displays;
+
 /// The clients, as static data: they are too large for the stack.
 static LINES: Exclusive<Lines> = Exclusive::new(Lines::new());
 
@@ -23,17 +26,6 @@ const SERIAL: Word = 0;
 const KEYBOARD: Word = 1;
 
 type Readers = Session<Pending<Input>, Pending<Key>>;
-
-/// Where output goes.
-struct Displays {
-    serial: Serial,
-}
-
-impl Output for Displays {
-    fn write(&mut self, bytes: &[u8]) {
-        self.serial.write(bytes);
-    }
-}
 
 struct Console<'a> {
     lines: &'a mut Lines,
@@ -55,7 +47,7 @@ fn main(start: &StartInfo) -> libsel::Result<()> {
         let mut console = Console {
             lines,
             session: Session::new(),
-            displays: Displays { serial },
+            displays: Displays::new(serial),
             terminal: Decoder::default(),
             keyboard: Keyboard::new(),
             controller,
@@ -89,8 +81,9 @@ impl Console<'_> {
         }
     }
 
-    /// Tells those who wait what was typed.
+    /// Tells those who wait what was typed, and shows it.
     fn answer(&mut self) {
+        self.displays.refresh();
         while let Some(answer) = self.session.answer() {
             match answer {
                 session::Answer::Line(pending, input) => pending.answer(input),
@@ -103,6 +96,7 @@ impl Console<'_> {
         let mut view = View::new(&mut self.session, &mut self.displays);
         let printed = self.lines.print(client, text, &mut view);
         view.settle();
+        self.displays.refresh();
         printed.map_err(|TooManyClients| ServiceError::OutOfMemory)?;
         Ok(().into())
     }
@@ -149,6 +143,7 @@ impl Handler<Write> for Console<'_> {
     fn handle(&mut self, request: Write, caller: &mut Caller<()>) -> Result<Answer<()>, ServiceError> {
         let text = request.text.as_bytes();
         if self.session.write(caller.badge(), text, &mut self.displays) {
+            self.displays.refresh();
             return Ok(().into());
         }
         self.print(caller.badge(), text)
