@@ -121,7 +121,10 @@ fn wait(child: &mut Child, deadline: Option<Instant>, seen: &AtomicBool) -> Resu
 }
 
 /// Ends `child`. SIGTERM comes first, because QEMU then gives the terminal its settings back; SIGKILL would not let it.
-fn end(child: &mut Child) -> Result<()> {
+///
+/// # Errors
+/// It cannot be asked whether it has ended.
+pub fn end(child: &mut Child) -> Result<()> {
     let kill = Command::new("kill").arg(child.id().to_string()).stderr(Stdio::null()).status();
     let patience = Instant::now() + PATIENCE;
     while kill.is_ok() && Instant::now() < patience {

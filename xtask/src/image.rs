@@ -22,6 +22,9 @@ pub struct ImageArgs {
     /// Start one more of servers/: "crashy -- fault=panic"; may be repeated
     #[arg(long, value_name = "NAME WORDS")]
     pub server: Vec<String>,
+    /// Leave out a server of limine.conf: "shell"; may be repeated
+    #[arg(long, value_name = "NAME")]
+    pub without: Vec<String>,
     #[command(flatten)]
     pub build: BuildArgs,
 }

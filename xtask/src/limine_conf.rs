@@ -107,6 +107,23 @@ pub fn with_servers(text: &str, servers: &[String]) -> Result<String> {
     Ok(lines.join("\n") + "\n")
 }
 
+/// `text` without the boot modules that are servers of these names. A name that is none of them changes nothing.
+pub fn without_servers(text: &str, names: &[String]) -> String {
+    let mut kept: Vec<&str> = Vec::new();
+    for line in text.lines() {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        if let ["module_cmdline:" | "module_string:", "server", name, ..] = words[..]
+            && names.iter().any(|left_out| left_out == name)
+        {
+            // Its path is the line before.
+            kept.pop();
+        } else {
+            kept.push(line);
+        }
+    }
+    kept.join("\n") + "\n"
+}
+
 /// The lines of the first bootable menu entry with their indices in `text`. An entry that only opens a submenu (the
 /// next one is a level deeper) has no options of its own.
 fn entry_lines(text: &str) -> Result<Vec<(usize, &str)>> {
@@ -160,6 +177,14 @@ mod tests {
         let expected = [module("boot/a", "server a x=1"), module("boot/b", "server b -- y")];
         assert_eq!(entry.modules, expected);
         assert_eq!(with_servers(text, &[]).unwrap(), text);
+    }
+
+    #[test]
+    fn servers_are_left_out_with_their_files() {
+        let text = with_servers(TEXT, &["shell x".into(), "hello".into()]).unwrap();
+        let entry = parse(&without_servers(&text, &["shell".into(), "none".into()])).unwrap();
+        assert_eq!(entry.files(), ["boot/selkie", "boot/roottask", "boot/console", "boot/hello"]);
+        assert_eq!(without_servers(TEXT, &[]), TEXT);
     }
 
     #[test]

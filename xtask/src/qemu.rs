@@ -1,6 +1,7 @@
 //! `qemu`: builds and boots, with the serial console on the terminal.
 use std::ffi::OsString;
 use std::io::{self, IsTerminal};
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
@@ -17,12 +18,13 @@ use crate::iso;
 use crate::machine::{EXIT_PORT_WORD, EXIT_WORD, MachineArgs, Medium};
 use crate::needs::Need;
 use crate::setup;
+use crate::shell::SHELL;
 
 /// Options of `qemu`.
 #[derive(Args, Clone)]
 #[command(
-    after_help = "Without a terminal on standard input the machine runs the boot script and powers\noff; the exit \
-code is then the guest's.\nWith a terminal: Ctrl-A x ends QEMU, Ctrl-A c reaches its monitor.\n\nExamples:\n  cargo \
+    after_help = "Without a terminal on standard input the machine runs the boot script without the\nshell and powers off; the \
+exit code is then the guest's.\nWith a terminal: Ctrl-A x ends QEMU, Ctrl-A c reaches its monitor.\n\nExamples:\n  cargo \
 xtask qemu --mem 2G --smp 4\n  cargo xtask qemu --root-task my.elf --timeout 60 --until \"all is well\"\n  cargo xtask qemu --uefi -- \
 -d int -D qemu.log"
 )]
@@ -87,19 +89,38 @@ pub fn run(context: &Context, args: &QemuArgs) -> Result<u8> {
     }
 }
 
-/// Builds, packs and boots; the end of the guest and, with streams that keep it, its output.
+/// Builds, packs and boots; the end of the guest and, with streams that keep it, its output. Where nobody can type, the
+/// shell is left out.
 ///
 /// # Errors
 /// The build fails, something is missing, or QEMU fails by itself.
 pub fn boot(context: &Context, args: &QemuArgs, streams: Streams) -> Result<(End, String)> {
+    let interactive = streams == Streams::Interactive;
+    let mut args = args.clone();
+    if !interactive {
+        args.image.without.push(SHELL.into());
+    }
+    let more: &[&str] = if interactive { &[EXIT_PORT_WORD] } else { &[EXIT_PORT_WORD, EXIT_WORD] };
+    let command = prepare(context, &args, more, interactive)?;
+    let limits = Limits { time: args.timeout.map(Duration::from_secs), text: args.until.as_deref() };
+    guest::run(command, streams, limits)
+}
+
+/// Builds and packs; the command that boots, for a conversation over its standard input and output.
+///
+/// # Errors
+/// The build fails, or something is missing.
+pub fn command(context: &Context, args: &QemuArgs) -> Result<Command> {
+    prepare(context, args, &[EXIT_PORT_WORD], false)
+}
+
+fn prepare(context: &Context, args: &QemuArgs, more: &[&str], terminal: bool) -> Result<Command> {
     setup::ensure(context, &[Need::Qemu])?;
     let kvm = args.machine.use_kvm()?;
     // Everything that can be missing is looked for before any time goes into a build.
     let iso = if args.iso || args.uefi { Some(iso::tools(context)?) } else { None };
     let firmware = if args.uefi { Some(uefi_firmware(context)?) } else { None };
     build::run(context, &args.image.build)?;
-    let interactive = streams == Streams::Interactive;
-    let more: &[&str] = if interactive { &[EXIT_PORT_WORD] } else { &[EXIT_PORT_WORD, EXIT_WORD] };
     let words = args.image.words(more);
     let medium = match iso {
         Some(limine) => {
@@ -109,14 +130,12 @@ pub fn boot(context: &Context, args: &QemuArgs, streams: Streams) -> Result<(End
         }
         None => direct_medium(context, args, words)?,
     };
-    let arguments = args.machine.qemu_arguments(&medium, kvm, interactive);
-    let command = context.prepare(context.shell.cmd(QEMU).args(arguments).args(&args.extra));
+    let arguments = args.machine.qemu_arguments(&medium, kvm, terminal);
     if args.machine.gdb {
         let kernel = build::folder(context, &args.image.build).join("selkie");
         eprintln!("xtask: QEMU waits for: gdb {} -ex 'target remote :1234'", kernel.display());
     }
-    let limits = Limits { time: args.timeout.map(Duration::from_secs), text: args.until.as_deref() };
-    guest::run(command, streams, limits)
+    Ok(context.prepare(context.shell.cmd(QEMU).args(arguments).args(&args.extra)))
 }
 
 /// The loader and the boot archive. The words go to QEMU's `-append`: the loader adds them to limine.conf's.

@@ -14,6 +14,7 @@ use crate::needs::Need;
 use crate::qemu::{self, QemuArgs};
 use crate::report::{self, Counts};
 use crate::setup;
+use crate::shell;
 use crate::symbols;
 
 /// Time limit of one run in QEMU.
@@ -29,6 +30,9 @@ pub struct TestArgs {
     /// Only the tests in QEMU, and the check of the kernel's symbols
     #[arg(long)]
     pub guest: bool,
+    /// Only the conversation with the shell, in QEMU
+    #[arg(long, conflicts_with_all = ["host", "guest"])]
+    pub shell: bool,
 }
 
 /// Runs the tests.
@@ -37,11 +41,13 @@ pub struct TestArgs {
 /// A test failed, or a part could not run at all.
 pub fn run(context: &Context, args: &TestArgs) -> Result<()> {
     let mut sum = Counts::default();
-    if !args.guest {
+    if !args.guest && !args.shell {
         sum += host(context)?;
         sum += benchmark_build(context)?;
     }
-    if !args.host {
+    if args.shell {
+        sum += conversation(context);
+    } else if !args.host {
         // Before the tests, so that a program that does not compile is an error of its own.
         setup::ensure(context, &[Need::RustTarget, Need::Qemu])?;
         build::run(context, &BuildArgs::default())?;
@@ -55,6 +61,7 @@ pub fn run(context: &Context, args: &TestArgs) -> Result<()> {
             sum += fault(context, case)?;
         }
         sum += restart(context)?;
+        sum += conversation(context);
     }
     println!("\n{} passed, {} failed", sum.passed, sum.failed);
     if sum.failed > 0 {
@@ -192,6 +199,17 @@ fn boot_script(context: &Context) -> Result<Counts> {
         Err(problem) => println!("FAILED: the boot script: {problem}"),
     }
     Ok(result.is_ok().into())
+}
+
+/// A conversation with the shell.
+fn conversation(context: &Context) -> Counts {
+    heading("a conversation with the shell in QEMU");
+    let result = shell::run(context, &non_interactive());
+    match &result {
+        Ok(()) => println!("\nok"),
+        Err(error) => println!("\nFAILED: {error:#}"),
+    }
+    result.is_ok().into()
 }
 
 /// Boots with a server that goes wrong; the system must say what happened and go on.

@@ -113,9 +113,6 @@ impl Service for Console<'_> {
         if bits & 1 << SERIAL != 0 {
             let _ = interrupt(SERIAL).ack();
             self.read_serial();
-            if let Some(key) = self.terminal.pause() {
-                self.key(key);
-            }
         }
         if bits & 1 << KEYBOARD != 0 {
             let _ = interrupt(KEYBOARD).ack();

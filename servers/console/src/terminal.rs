@@ -1,5 +1,6 @@
 //! What a terminal at the serial port sends, as keys: characters in UTF-8, and the sequences of xterm, VT220 and the
-//! Linux console.
+//! Linux console. Bytes may come one at a time, so an escape alone cannot be told from the beginning of a sequence; the
+//! escape key has to be pressed twice.
 
 use libsel::proto::console::Key;
 
@@ -36,6 +37,7 @@ impl Decoder {
             State::Escape => match byte {
                 b'[' => self.wait(State::Control { number: 0, over: false }),
                 b'O' => self.wait(State::Shift3),
+                0x1b => Some(Key::Char('\x1b')),
                 _ => self.start(byte),
             },
             State::Shift3 => final_byte(byte, 0),
@@ -63,14 +65,6 @@ impl Decoder {
                 text.chars().next().map(Key::Char)
             }
         }
-    }
-
-    /// Nothing more comes for now: an escape that stands alone is the key.
-    pub fn pause(&mut self) -> Option<Key> {
-        matches!(self.state, State::Escape).then(|| {
-            self.state = State::Start;
-            Key::Char('\x1b')
-        })
     }
 
     fn wait(&mut self, state: State) -> Option<Key> {
@@ -120,9 +114,7 @@ mod tests {
 
     fn keys(bytes: &[u8]) -> Vec<Key> {
         let mut decoder = Decoder::default();
-        let mut keys: Vec<Key> = bytes.iter().filter_map(|byte| decoder.byte(*byte)).collect();
-        keys.extend(decoder.pause());
-        keys
+        bytes.iter().filter_map(|byte| decoder.byte(*byte)).collect()
     }
 
     #[test]
@@ -147,8 +139,8 @@ mod tests {
     }
 
     #[test]
-    fn an_escape_alone_is_a_key_and_nonsense_is_none() {
-        assert_eq!(keys(b"\x1b"), [Key::Char('\x1b')]);
+    fn two_escapes_are_a_key_and_nonsense_is_none() {
+        assert_eq!(keys(b"\x1b\x1ba"), ['\x1b', 'a'].map(Key::Char));
         assert_eq!(keys(b"\x1b[99~\x1b[5nx\xff\x80"), [Key::Char('x')]);
         // A character that is broken off does not take the next one with it.
         assert_eq!(keys(b"\xe2\x82a"), [Key::Char('a')]);

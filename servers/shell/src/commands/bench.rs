@@ -10,7 +10,7 @@ use crate::system::{Result, System};
 pub const BENCH: Command = Command {
     name: "bench",
     usage: "",
-    summary: "measure calls and malloc, in ticks of the processor's clock",
+    summary: "measure calls and malloc in ticks of the clock",
     help: "The least, the median and the 99th of 100 of a thousand runs; what it costs to\n\
            read the clock is taken off. A call goes to the other server and back.\n\
            `cargo xtask bench` measures much more, in instructions.",

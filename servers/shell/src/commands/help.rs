@@ -23,7 +23,7 @@ fn help(context: &mut Context<'_>, arguments: &[String]) -> Result<()> {
         [] => {
             for command in COMMANDS {
                 let call = alloc::format!("{} {}", command.name, command.usage);
-                writeln!(context.out, "  {call:<24} {}", command.summary)?;
+                writeln!(context.out, "  {call:<20} {}", command.summary)?;
             }
             Ok(writeln!(context.out, "`help COMMAND` tells more; `help help` lists the keys.")?)
         }

@@ -25,10 +25,9 @@ pub const TRACE: Command = Command {
 pub const CRASH: Command = Command {
     name: "crash",
     usage: "FAULT",
-    summary: "let the server `crashy` go wrong, to see what happens then",
-    help: "FAULT is one of\n  write   writes where nothing is mapped\n  panic   panics\n  \
-           memory  uses memory until there is none left for it\nThe root task says what happened, and nobody else takes \
-           harm.",
+    summary: "let the server `crashy` go wrong, to see what happens",
+    help: "FAULT is one of\n  write   writes where nothing is mapped\n  panic   panics\n  memory  uses \
+           memory until there is none left for it\nThe root task says what happened; nobody else takes harm.",
     arguments: &[Argument::Fault],
     run: crash,
 };

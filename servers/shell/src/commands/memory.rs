@@ -13,9 +13,9 @@ pub const MEM: Command = Command {
     name: "mem",
     usage: "",
     summary: "show the memory: free blocks, kinds of use, servers",
-    help: "Free blocks come from the root task's buddy allocator: a bar shows how much of the\n\
-           free memory lies in blocks of a size. Fragmentation is 0 % if all free memory is\n\
-           one block. A server's bar shows how much of its quota it uses.",
+    help: "Free blocks are those of the root task's buddy allocator: a bar shows how much\n\
+           of the free memory lies in blocks of a size. Fragmentation is 0 % if all of it\n\
+           is one block. A server's bar shows how much of its quota it uses.",
     arguments: &[],
     run: mem,
 };
@@ -33,10 +33,9 @@ fn mem(context: &mut Context<'_>, arguments: &[String]) -> Result<()> {
     let used = info.total.saturating_sub(info.free);
     writeln!(
         context.out,
-        "RAM       {:>8} used {} {} % of {}",
+        "RAM used  {:>8}        {} of {}",
         Size(used),
         Bar { part: used, whole: info.total, columns: COLUMNS },
-        Percent::of(used, info.total),
         Size(info.total),
     )?;
     writeln!(
@@ -53,7 +52,7 @@ fn mem(context: &mut Context<'_>, arguments: &[String]) -> Result<()> {
         let bytes = info.used.of(kind);
         if bytes > 0 {
             let bar = Bar { part: bytes, whole: used, columns: COLUMNS };
-            writeln!(context.out, "  {:<8} {:>8} {:>5} {bar}", kind.text(), Size(bytes), "")?;
+            writeln!(context.out, "  {:<8} {:>8}        {bar}", kind.text(), Size(bytes))?;
         }
     }
     writeln!(context.out, "servers   mapped   of quota")?;
@@ -61,7 +60,7 @@ fn mem(context: &mut Context<'_>, arguments: &[String]) -> Result<()> {
         let taken = server.quota.saturating_sub(server.room);
         let bar = Bar { part: taken, whole: server.quota, columns: COLUMNS };
         let (name, mapped) = (server.name.as_str(), Size(server.mapped_bytes));
-        writeln!(context.out, "  {name:<8.8} {mapped:>8}       {bar} {}", Size(server.quota))?;
+        writeln!(context.out, "  {name:<8.8} {mapped:>8}        {bar} {}", Size(server.quota))?;
     }
     writeln!(
         context.out,
@@ -80,11 +79,12 @@ fn mem(context: &mut Context<'_>, arguments: &[String]) -> Result<()> {
 
 /// The free blocks by size.
 fn free_blocks(context: &mut Context<'_>, info: &MemoryInfo) -> Result<()> {
-    writeln!(context.out, "free blocks  number")?;
+    writeln!(context.out, "free blocks  number    bytes")?;
     for (bits, count) in info.blocks.0.iter().enumerate() {
         if *count > 0 {
-            let bar = Bar { part: u64::from(*count) << bits, whole: info.free, columns: COLUMNS };
-            writeln!(context.out, "  {:>8} {count:>8} {:>5} {bar}", Size(1 << bits), "")?;
+            let bytes = u64::from(*count) << bits;
+            let bar = Bar { part: bytes, whole: info.free, columns: COLUMNS };
+            writeln!(context.out, "  {:>8} {count:>8} {:>8} {bar}", Size(1 << bits), Size(bytes))?;
         }
     }
     Ok(())

@@ -14,12 +14,12 @@ use crate::system::{Failure, Result, System, each};
 pub const PS: Command = Command {
     name: "ps",
     usage: "",
-    summary: "list the servers: priority, budget, processor time, memory",
+    summary: "list the servers with priority, time and memory",
     help: "PID is the server's number, by which its clients know it. It may run for BUDGET\n\
-           in each PERIOD (milliseconds); where both are the same it takes turns with others\n\
-           of its priority (PRIO, 255 is the highest). CPU% is its share of the time since\n\
-           the last `ps`, or since the start; TIME all of its processor time. RESTARTS\n\
-           counts how often it was started again.",
+           in each PERIOD (milliseconds); where both are the same it takes turns with the\n\
+           others of its priority (PRIO, 255 is the highest). CPU% is its share of the time\n\
+           since the last `ps`, or since the start; TIME is all of its processor time.\n\
+           RESTARTS counts how often it was started again.",
     arguments: &[],
     run: ps,
 };
@@ -28,7 +28,7 @@ pub const SPAWN: Command = Command {
     name: "spawn",
     usage: "IMAGE [WORDS]",
     summary: "start a server from the boot archive",
-    help: "WORDS are handed to the server, usually as key=value. `images` lists what there is.",
+    help: "WORDS are handed to the server, usually as key=value; `images` lists the files.",
     arguments: &[Argument::Image],
     run: spawn,
 };

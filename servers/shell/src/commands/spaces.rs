@@ -21,8 +21,8 @@ pub const CAPS: Command = Command {
     name: "caps",
     usage: "PID|NAME",
     summary: "show a server's capabilities",
-    help: "Slot and kind of each capability in the server's CSpace. What a capability is the\n\
-           kernel tells only if it has debug calls.",
+    help: "Slot and kind of each capability in the server's CSpace. What a capability is\n\
+           the kernel tells only if it has debug calls.",
     arguments: &[Argument::Server],
     run: caps,
 };
