@@ -26,7 +26,7 @@ pub fn collect(context: &Context, args: &ImageArgs, words: &str) -> Result<Vec<B
     let text = fs::read_to_string(context.root.join("limine.conf")).map_err(|error| {
         missing(format!("cannot read limine.conf in {}: {error}", context.root.display()))
     })?;
-    let text = limine_conf::without_servers(&text, &args.without);
+    let text = limine_conf::without_servers(&text, &args.no_server);
     let text = limine_conf::with_servers(&text, &args.server)?;
     let entry = limine_conf::parse(&text)?;
     let conf = limine_conf::with_command_line(&text, words)?;

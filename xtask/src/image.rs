@@ -24,7 +24,7 @@ pub struct ImageArgs {
     pub server: Vec<String>,
     /// Leave out a server of limine.conf: "shell"; may be repeated
     #[arg(long, value_name = "NAME")]
-    pub without: Vec<String>,
+    pub no_server: Vec<String>,
     #[command(flatten)]
     pub build: BuildArgs,
 }

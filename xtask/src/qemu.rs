@@ -98,7 +98,7 @@ pub fn boot(context: &Context, args: &QemuArgs, streams: Streams) -> Result<(End
     let interactive = streams == Streams::Interactive;
     let mut args = args.clone();
     if !interactive {
-        args.image.without.push(SHELL.into());
+        args.image.no_server.push(SHELL.into());
     }
     let more: &[&str] = if interactive { &[EXIT_PORT_WORD] } else { &[EXIT_PORT_WORD, EXIT_WORD] };
     let command = prepare(context, &args, more, interactive)?;
