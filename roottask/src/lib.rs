@@ -14,6 +14,7 @@ pub mod manifest;
 pub mod pci;
 pub mod phys;
 pub mod regions;
+pub mod restart;
 pub mod samples;
 pub mod slots;
 pub mod virt;

@@ -1,9 +1,11 @@
 //! The server list: strings of boot modules, `server NAME key=value … -- words for the server`.
 use core::fmt;
 
+use libsel::proto::Name;
 use libsel::proto::start::slot::MAX_IRQS;
 
 use crate::devices::Allowed;
+use crate::restart::{Policy, Rules};
 
 /// What `limine.conf` says about a server.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -28,6 +30,10 @@ pub struct Entry<'a> {
     pub devices: &'a str,
     /// It may ask the root task's administration.
     pub admin: bool,
+    /// Services that it may look up.
+    pub uses: Uses,
+    /// When it runs again after its end.
+    pub restart: Rules,
     /// It serves others and does not end by itself.
     pub service: bool,
 }
@@ -50,7 +56,7 @@ impl fmt::Display for Error<'_> {
             Error::Unknown(word) => write!(
                 f,
                 "unknown word `{word}`; known are ports=FIRST-LAST,… irqs=N,… prio= budget_us= period_us= quota= service \
-                 devices=framebuffer,hpet,pci:VENDOR:DEVICE admin, \
+                 uses=NAME,… restart=always|on-failure|never backoff_ms= max_restarts= devices=framebuffer,hpet,pci:VENDOR:DEVICE admin, \
                  and behind `--` words for the server itself"
             ),
             Error::Value(word) => write!(f, "the value of `{word}` makes no sense"),
@@ -60,6 +66,8 @@ impl fmt::Display for Error<'_> {
 
 const DEFAULT_PRIORITY: u8 = 100;
 const DEFAULT_BUDGET_US: u64 = 10_000;
+const DEFAULT_BACKOFF_MS: u64 = 100;
+const DEFAULT_RESTARTS: u32 = 10;
 const DEFAULT_QUOTA: u64 = 128 << 20;
 
 /// The name of a boot module: what follows `server` or `file`, or else its first word.
@@ -96,13 +104,20 @@ fn entry(text: &str) -> Result<Entry<'_>, Error<'_>> {
         quota: DEFAULT_QUOTA,
         devices: "",
         admin: false,
+        uses: Uses::default(),
+        restart: Rules { policy: Policy::Never, backoff_ms: DEFAULT_BACKOFF_MS, most: DEFAULT_RESTARTS },
         service: false,
     };
+    let mut policy = None;
     for word in arguments.split_whitespace().take_while(|word| *word != "--") {
         let bad = Error::Value(word);
         match word.split_once('=') {
             None if word == "service" => entry.service = true,
             None if word == "admin" => entry.admin = true,
+            Some(("uses", value)) => entry.uses = Uses::parse(value).ok_or(bad)?,
+            Some(("restart", value)) => policy = Some(restart_policy(value).ok_or(bad)?),
+            Some(("backoff_ms", value)) => entry.restart.backoff_ms = value.parse().map_err(|_| bad)?,
+            Some(("max_restarts", value)) => entry.restart.most = value.parse().map_err(|_| bad)?,
             Some(("devices", value)) => {
                 entry.devices = value;
                 Allowed::parse(value).map_err(|_| bad)?;
@@ -118,10 +133,46 @@ fn entry(text: &str) -> Result<Entry<'_>, Error<'_>> {
             _ => return Err(Error::Unknown(word)),
         }
     }
+    let usual = if entry.service { Policy::OnFailure } else { Policy::Never };
+    entry.restart.policy = policy.unwrap_or(usual);
     if entry.budget_us < 20 || entry.budget_us > entry.period_us {
         return Err(Error::Value("budget_us"));
     }
     Ok(entry)
+}
+
+fn restart_policy(value: &str) -> Option<Policy> {
+    Some(match value {
+        "always" => Policy::Always,
+        "on-failure" => Policy::OnFailure,
+        "never" => Policy::Never,
+        _ => return None,
+    })
+}
+
+/// Services at most that a server may name.
+const MAX_USES: usize = 8;
+
+/// The services that a server may look up; the console always.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Uses {
+    all: bool,
+    names: [Option<Name>; MAX_USES],
+}
+
+impl Uses {
+    /// Names with commas between them, or `*`.
+    fn parse(value: &str) -> Option<Self> {
+        if value == "*" {
+            return Some(Uses { all: true, ..Uses::default() });
+        }
+        Some(Uses { all: false, names: list(value, Name::new)? })
+    }
+
+    /// Whether a service is among them.
+    pub fn allows(&self, name: &str) -> bool {
+        self.all || name == "console" || self.names.iter().flatten().any(|known| known.as_str() == name)
+    }
 }
 
 /// Values with commas between them.

@@ -94,9 +94,9 @@ fn expand(options: Options, mut function: ItemFn, program: Program) -> TokenStre
         const _: () = {
             #allocator
 
-            extern "C" fn run(start: #start_type) -> ! {
-                // SAFETY: `_start` calls this once, first, with `rdi` as it found it.
-                unsafe { ::libsel::rt::entry::#run(start, #body) }
+            extern "C" fn run(start: #start_type, guard: u64) -> ! {
+                // SAFETY: `_start` calls this once, first, with `rdi` as it found it and the page below the stack in `rsi`.
+                unsafe { ::libsel::rt::entry::#run(start, guard, #body) }
             }
 
             ::libsel::entry!(#stack, run);

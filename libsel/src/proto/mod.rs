@@ -31,6 +31,7 @@
 //! * [`root`], [`admin`], [`console`]: the services
 
 pub mod admin;
+mod client;
 pub mod console;
 pub mod memory;
 pub mod pending;
@@ -45,6 +46,7 @@ pub mod wire;
 #[cfg(test)]
 mod tests;
 
+pub use client::Client;
 pub use pending::Pending;
 pub use service::{Answer, Caller, Dispatch, Exchange, Handler, Service, serve};
 pub use text::{MAX_TEXT_BYTES, NAME_BYTES, Name, Text, TooLong};

@@ -96,7 +96,10 @@ protocol! {
         Stats = 0x102 -> MemoryStats {},
         /// Sends the endpoint of a service, badged with who asked, as a capability.
         ///
-        /// Errors: `NotFound` no service of this name; `NoSlot` the caller's receive slot is not free.
+        /// The caller waits while the service does not run but will.
+        ///
+        /// Errors: `NotFound` no service of this name; `Gone` it runs no more; `Refused` the manifest does not let the
+        /// caller use it; `NoSlot` the caller's receive slot is not free.
         Lookup = 0x103 -> () {
             /// The service's name.
             name: Name,
@@ -115,6 +118,28 @@ protocol! {
         ///
         /// Errors: `OutOfMemory`; `NoSlot` the caller's receive slot is not free.
         NewReply = 0x106 -> () {},
+        /// Signals the caller's notification with [`slot::ALARM`](super::start::slot::ALARM) once, in so many ticks or
+        /// somewhat later. A further request takes the place of the one before.
+        Alarm = 0x107 -> () {
+            /// TSC ticks from now on; 0: never.
+            ticks: u64,
+        },
+        /// A client of the caller's service that ended, as a badge of its messages; each one is told once. 0: no more.
+        Gone = 0x108 -> u64 {},
+        /// Takes a page out of the caller's image for good: accesses to it fault.
+        ///
+        /// Error: `NotFound` the page is not one of the image.
+        Guard = 0x10a -> () {
+            /// Where it begins.
+            address: u64,
+        },
+        /// The name of a client.
+        ///
+        /// Error: `NotFound` no server with this number runs.
+        ClientName = 0x109 -> Name {
+            /// The badge of its messages.
+            client: u64,
+        },
         /// Maps more zeroed memory right behind some that the caller has by [`Map`], with the same flags and protection.
         ///
         /// Errors: as of [`Map`]; `NotFound` no such memory ends there.
@@ -227,6 +252,26 @@ impl RootService {
     /// [`Lookup`]; the endpoint goes into `slot`, which has to be free.
     pub fn lookup(self, name: Name, slot: AbsoluteSlot) -> Result<(), ServiceError> {
         self.receive(&Lookup { name }, slot)
+    }
+
+    /// [`Guard`].
+    pub fn guard(self, address: Word) -> Result<(), ServiceError> {
+        super::call(self.0, &Guard { address })
+    }
+
+    /// [`Alarm`].
+    pub fn alarm(self, ticks: u64) -> Result<(), ServiceError> {
+        super::call(self.0, &Alarm { ticks })
+    }
+
+    /// [`Gone`]: a client that ended, if there is one that was not told of yet.
+    pub fn next_gone(self) -> Option<u64> {
+        super::call(self.0, &Gone {}).ok().filter(|client| *client != 0)
+    }
+
+    /// [`ClientName`].
+    pub fn client_name(self, client: u64) -> Result<Name, ServiceError> {
+        super::call(self.0, &ClientName { client })
     }
 
     /// [`NewReply`]; the capability goes into `slot`, which has to be free.

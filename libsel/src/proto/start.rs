@@ -36,6 +36,10 @@ pub mod slot {
     pub const MAX_IRQS: usize = 8;
     /// A second range of I/O ports, if the server has one.
     pub const MORE_IO_PORTS: Cap<IoPort> = Cap::new(16);
+    /// Bit of the signal that the alarm of the server came ([`crate::proto::root::Alarm`]).
+    pub const ALARM: Word = 1 << 32;
+    /// Bit of the signal that a client of the server's service ended ([`crate::proto::root::Gone`]).
+    pub const CLIENT_GONE: Word = 1 << 33;
     /// Set in the badge of every signal that a server receives, so that none is taken for a client.
     pub const SIGNAL: Word = 1 << 63;
     /// The root task's administration ([`crate::proto::admin`]), if the server may ask it.

@@ -9,11 +9,18 @@ use crate::abi::{BootInfo, IpcBuffer};
 use crate::bootinfo::{BootInfoView, initial};
 use crate::cap::{Cap, Tcb};
 use crate::ipc;
+use crate::proto::root::RootService;
 use crate::proto::start::{StartInfo, StartPage, slot};
 
-/// A program's stack.
+/// Bytes below a stack that a server has taken out of its address space, so that a stack that grows too far faults.
+pub const GUARD_BYTES: usize = 4096;
+
+/// A program's stack, and the page below it.
 #[repr(C, align(4096))]
-pub struct Stack<const BYTES: usize>(UnsafeCell<MaybeUninit<[u8; BYTES]>>);
+pub struct Stack<const BYTES: usize> {
+    guard: [u8; GUARD_BYTES],
+    bytes: UnsafeCell<MaybeUninit<[u8; BYTES]>>,
+}
 
 // SAFETY: nothing but the stack pointer refers to the contents.
 unsafe impl<const BYTES: usize> Sync for Stack<BYTES> {}
@@ -23,11 +30,12 @@ impl<const BYTES: usize> Stack<BYTES> {
     #[allow(clippy::new_without_default)]
     pub const fn new() -> Self {
         const { assert!(BYTES.is_multiple_of(16) && BYTES >= 4096, "a stack is at least 4096 bytes, times 16") };
-        Stack(UnsafeCell::new(MaybeUninit::uninit()))
+        Stack { guard: [0; GUARD_BYTES], bytes: UnsafeCell::new(MaybeUninit::uninit()) }
     }
 }
 
-/// Defines `_start`: sets up a stack of `$stack` bytes and calls `$run` with `rdi` as it was.
+/// Defines `_start`: sets up a stack of `$stack` bytes and calls `$run` with `rdi` as it was, and the address of the page
+/// below the stack in `rsi`.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! entry {
@@ -40,12 +48,13 @@ macro_rules! entry {
             #[unsafe(no_mangle)]
             extern "C" fn _start() -> ! {
                 ::core::arch::naked_asm!(
-                    "lea rsp, [rip + {stack} + {bytes}]",
+                    "lea rsi, [rip + {stack}]",
+                    "lea rsp, [rsi + {bytes}]",
                     "xor ebp, ebp",
                     "call {run}",
                     "ud2",
                     stack = sym STACK,
-                    bytes = const { $stack },
+                    bytes = const { $crate::rt::entry::GUARD_BYTES + $stack },
                     run = sym $run,
                 )
             }
@@ -53,24 +62,31 @@ macro_rules! entry {
     };
 }
 
-/// Runs a server: `main` gets its start information.
+/// Runs a server: `main` gets its start information. `guard` is the address of the page below the stack.
 ///
 /// # Safety
 /// `page` is what the root task put in `rdi`, and nothing ran in this process before.
-pub unsafe fn run_server<O: Outcome>(page: *mut StartPage, main: impl FnOnce(&'static StartInfo) -> O) -> ! {
+pub unsafe fn run_server<O: Outcome>(
+    page: *mut StartPage,
+    guard: u64,
+    main: impl FnOnce(&'static StartInfo) -> O,
+) -> ! {
     // SAFETY: the caller's promise.
     let Some(info) = (unsafe { start::set_up(page) }) else {
         panic!("rdi does not point to a start page; servers are started by the root task")
     };
+    // Without a guard page the server runs as well; the root task refuses addresses outside of the image only.
+    let _ = RootService(slot::ROOT).guard(guard);
     exit(main(info).report())
 }
 
-/// Runs a root task: `main` gets the boot information. When it returns, the thread is suspended.
+/// Runs a root task: `main` gets the boot information; its stack has no guard page. When it returns, the thread is suspended.
 ///
 /// # Safety
 /// `info` is what the kernel put in `rdi`, and nothing ran in this process before.
 pub unsafe fn run_root_task<O: Outcome>(
     info: *const BootInfo,
+    _guard: u64,
     main: impl FnOnce(&BootInfoView<'static>) -> O,
 ) -> ! {
     // SAFETY: the caller's promise.

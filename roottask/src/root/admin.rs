@@ -16,6 +16,7 @@ use super::Root;
 use super::answer::{Answer, Outcome};
 use super::server::{Server, ServerId};
 use super::spawn::SpawnError;
+use super::supervise::State;
 
 const _: () = assert!(SIZES == BLOCK_SIZES);
 
@@ -48,10 +49,14 @@ impl Root {
             Some((id, server))
         });
         let index = usize::try_from(index).map_err(|_| ServiceError::NotFound)?;
-        let (id, server) = running.nth(index).ok_or(ServiceError::NotFound)?;
+        let Some((id, server)) = running.nth(index) else {
+            let count = self.servers.iter().flatten().count();
+            return self.resting_info(index.wrapping_sub(count));
+        };
         // The kernel tells what was used since the last time.
         server.facts.cpu_us += server.facts.context.consumed().unwrap_or(0);
         let facts = server.facts;
+        let server_name = server.name;
         Ok(Answer::of(&ServerInfo {
             id,
             name: server.name,
@@ -64,7 +69,28 @@ impl Root {
             peak_bytes: server.peak_bytes,
             quota: facts.quota,
             room: self.pieces.room(id),
-            restarts: 0,
+            restarts: self.supervision.restarts(server_name),
+        }))
+    }
+
+    /// A server of the manifest that does not run now: number 0.
+    fn resting_info(&self, index: usize) -> Outcome {
+        let program = self.supervision.resting(index).ok_or(ServiceError::NotFound)?;
+        let entry = manifest::parse(program.string).and_then(Result::ok).ok_or(ServiceError::NotFound)?;
+        let waits = matches!(program.state, State::Waiting(_));
+        Ok(Answer::of(&ServerInfo {
+            id: 0,
+            name: program.name,
+            state: if waits { ServerState::Waiting } else { ServerState::Down },
+            priority: entry.priority,
+            budget_us: entry.budget_us,
+            period_us: entry.period_us,
+            cpu_us: 0,
+            mapped_bytes: 0,
+            peak_bytes: 0,
+            quota: entry.quota,
+            room: entry.quota,
+            restarts: program.history.total.into(),
         }))
     }
 
@@ -161,7 +187,7 @@ impl Root {
     fn kill(&mut self, request: &Kill) -> Outcome {
         let id = self.server_named(request.name).ok_or(ServiceError::NotFound)?;
         println!("root: {} (server {id}) ended, as asked", request.name);
-        self.forget(id);
+        self.ended(id, false);
         Ok(Answer::Done)
     }
 }

@@ -2,6 +2,7 @@
 use core::cell::UnsafeCell;
 use core::sync::atomic::{AtomicBool, Ordering};
 
+use super::supervise::Supervision;
 use super::{pieces, server};
 use roottask::phys::device::DeviceNode;
 use roottask::phys::small::{MAX_SLABS, Slab};
@@ -60,6 +61,24 @@ pub fn servers() -> &'static mut server::Table {
 pub fn regions() -> &'static mut Regions {
     static TABLE: Once<Regions> = Once::new(Regions::new());
     let Some(table) = TABLE.take() else { unreachable!("there is one table of regions") };
+    table
+}
+
+/// Bytes of the alarm thread's stack.
+pub const SLEEPER_STACK_BYTES: usize = 4096;
+
+/// The alarm thread's stack.
+pub fn sleeper_stack() -> Option<&'static mut [u8; SLEEPER_STACK_BYTES]> {
+    #[repr(C, align(16))]
+    struct Stack([u8; SLEEPER_STACK_BYTES]);
+    static STACK: Once<Stack> = Once::new(Stack([0; SLEEPER_STACK_BYTES]));
+    STACK.take().map(|stack| &mut stack.0)
+}
+
+/// What supervision knows.
+pub fn supervision() -> &'static mut Supervision {
+    static TABLE: Once<Supervision> = Once::new(Supervision::new());
+    let Some(table) = TABLE.take() else { unreachable!("there is one supervision") };
     table
 }
 

@@ -72,6 +72,13 @@ pub fn object<T: Retypable>(memory: &mut Memory) -> Result<Cap<T>, OutOfMemory> 
     })
 }
 
+/// A new object of 2^`size_bits` bytes, which its type lets one choose.
+pub fn sized_object<T: Retypable>(memory: &mut Memory, size_bits: u64) -> Result<Cap<T>, OutOfMemory> {
+    let block = memory.alloc(T::OBJECT_TYPE.object_bits(size_bits) as u8).map_err(|_| OutOfMemory)?;
+    let slot = memory.kernel().slots.take(1).ok_or(OutOfMemory)?;
+    untyped(block.slot).retype_one(size_bits, initial::CNODE, u64::from(slot)).map_err(|_| OutOfMemory)
+}
+
 /// Hands every untyped of the boot list to the physical allocator.
 pub fn take_over(bootinfo: &BootInfoView<'_>) -> Memory {
     let mut slots = Slots::new();

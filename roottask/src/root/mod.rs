@@ -1,6 +1,7 @@
 //! The running root task: its state, and the order in which it is built.
 
 pub mod admin;
+pub mod alarm;
 pub mod answer;
 pub mod arena;
 pub mod capabilities;
@@ -19,6 +20,7 @@ pub mod service;
 pub mod share;
 pub mod space;
 pub mod spawn;
+pub mod supervise;
 pub mod tables;
 pub mod window;
 
@@ -26,6 +28,7 @@ use libsel::abi::{CapRights, ObjectType};
 use libsel::bootinfo::{BootInfoView, initial};
 use libsel::cap::{AbsoluteSlot, Cap, Endpoint, IoPort, Reply, SchedControl};
 use libsel::println;
+use libsel::proto::Name;
 use roottask::manifest::Entry;
 use roottask::phys::stats::SIZES;
 use roottask::regions::Regions;
@@ -72,6 +75,12 @@ pub struct Root {
     pub free_blocks: Option<[u32; SIZES]>,
     /// A server ended other than intended.
     pub trouble: bool,
+    /// What becomes of servers that end.
+    pub supervision: &'static mut supervise::Supervision,
+    /// Wakes the root task at a time.
+    pub alarm: alarm::Alarm,
+    /// Every server of the boot list was started.
+    pub all_started: bool,
 }
 
 impl Root {
@@ -84,6 +93,7 @@ impl Root {
         let own_space = AddressSpace::new(&mut nodes, window::OWN_START, window::OWN_END)
             .expect("nodes for an address space");
         let report = bootinfo.boot_report().unwrap_or_default();
+        let alarm = alarm::Alarm::new(&mut memory, report.tsc_hz).expect("the objects of the alarm");
         let mut root = Root {
             memory,
             bootinfo: *bootinfo,
@@ -102,6 +112,9 @@ impl Root {
             exit_port: None,
             free_blocks: None,
             trouble: false,
+            supervision: arena::supervision(),
+            alarm,
+            all_started: false,
         };
         root.exit_port = root.find_exit_port(bootinfo.command_line().unwrap_or_default());
         root
@@ -133,7 +146,7 @@ impl Root {
     }
 
     /// Starts every server of the boot modules, in their order.
-    pub fn start_servers(&mut self, bootinfo: &BootInfoView<'_>) {
+    pub fn start_servers(&mut self, bootinfo: &BootInfoView<'static>) {
         for module in bootinfo.modules() {
             match manifest::parse(module.string) {
                 None => println!("root: module `{}` is not for me", module.string),
@@ -141,17 +154,32 @@ impl Root {
                     self.trouble = true;
                     println!("root: module `{}`: {error}", module.string)
                 }
-                Some(Ok(entry)) => match self.start(&entry, module.paddr, module.size) {
-                    Ok(()) => {
-                        println!("root: {} runs, {} KiB image file", entry.name, module.size.div_ceil(1024))
+                Some(Ok(entry)) => {
+                    let name = Name::new(entry.name);
+                    if let Some(name) = name {
+                        self.add_program(name, module.string, (module.paddr, module.size));
                     }
-                    Err(error) => {
-                        self.trouble = true;
-                        println!("root: cannot start {}: {error}", entry.name);
+                    let started = self.start(&entry, module.paddr, module.size);
+                    if let (Err(_), Some(name)) = (&started, name) {
+                        self.not_started(name);
                     }
-                },
+                    match started {
+                        Ok(()) => {
+                            println!(
+                                "root: {} runs, {} KiB image file",
+                                entry.name,
+                                module.size.div_ceil(1024)
+                            )
+                        }
+                        Err(error) => {
+                            self.trouble = true;
+                            println!("root: cannot start {}: {error}", entry.name);
+                        }
+                    }
+                }
             }
         }
+        self.all_started();
     }
 }
 

@@ -305,6 +305,17 @@ impl Pieces {
         true
     }
 
+    /// The piece of a server's image that holds an address, and which of its pages.
+    pub fn image_at(&self, owner: u8, address: u64) -> Option<(PieceId, u64)> {
+        let holds = |piece: &Piece| {
+            let offset = address.checked_sub(piece.vaddr)?;
+            let page = offset >> PAGE_BITS;
+            (piece.owner == owner && piece.purpose == Use::Image && piece.any_frame(page).is_some())
+                .then_some(page)
+        };
+        self.table.iter().enumerate().find_map(|(id, piece)| Some((id as PieceId, holds(piece.as_ref()?)?)))
+    }
+
     /// Gives everything back that a server had.
     pub fn drop_owner(&mut self, memory: &mut Memory, owner: u8) {
         for place in 0..MAX_PIECES {

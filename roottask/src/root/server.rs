@@ -1,6 +1,7 @@
 //! What the root task knows of a server.
-use libsel::cap::{Cap, Endpoint, Page, Reply};
+use libsel::cap::{Cap, Endpoint, Notification, Page, Reply};
 use libsel::proto::Name;
+use roottask::manifest::Uses;
 use roottask::virt::AddressSpace;
 
 use libsel::cap::VSpace;
@@ -9,6 +10,9 @@ use super::facts::Facts;
 
 /// Servers at most; number 0 is nobody.
 pub const MAX_SERVERS: usize = 32;
+const _: () = assert!(MAX_SERVERS <= u32::BITS as usize);
+/// Reply objects of a server at most, beside the one that it starts with: one for each client that can wait.
+pub const MAX_REPLIES: usize = MAX_SERVERS;
 /// Badge of a server's faults: this bit and its number. Its requests carry the number alone.
 pub const FAULT_BADGE: u64 = 1 << 16;
 
@@ -29,6 +33,18 @@ pub struct Server {
     pub reply: Cap<Reply>,
     /// Its start page, which holds the text of a panic.
     pub start_page: Cap<Page>,
+    /// The notification that is bound to its thread.
+    pub notification: Cap<Notification>,
+    /// Slots of its further reply objects; 0: none.
+    pub replies: [u32; MAX_REPLIES],
+    /// Services that it may look up.
+    pub uses: Uses,
+    /// Servers that looked it up, a bit each.
+    pub clients: u32,
+    /// Those of them that ended, and of which it was not told yet.
+    pub gone: u32,
+    /// When it is signalled, in TSC ticks.
+    pub alarm: Option<u64>,
     /// It serves others and does not end by itself.
     pub is_service: bool,
     /// What was noted when it started.

@@ -6,6 +6,7 @@ use libsel::fault::Fault;
 use libsel::ipc::Message;
 use libsel::println;
 use libsel::proto::root::{MemoryStats, RootRequest};
+use libsel::proto::start::slot::SIGNAL;
 use libsel::proto::{Outgoing, ServiceError};
 use roottask::{clean, exit};
 
@@ -14,7 +15,7 @@ use super::memory::untyped;
 use super::promise::Touch;
 use super::server::{Server, ServerId, is_admin, sender};
 use super::window::read_panic;
-use super::{CALL_RIGHTS, Root, own_slot, report};
+use super::{Root, own_slot, report};
 
 /// log2 of the bytes of a reply object.
 const REPLY_BITS: u8 = ObjectType::Reply.object_bits(0) as u8;
@@ -25,6 +26,10 @@ impl Root {
         loop {
             self.end_if_done();
             let message = self.endpoint.recv(self.reply);
+            if message.badge & SIGNAL != 0 {
+                self.alarm_came();
+                continue;
+            }
             let answer = match sender(message.badge) {
                 _ if is_admin(message.badge) => self.admin(&message),
                 Some((id, true)) => self.fault(id, &message),
@@ -46,18 +51,23 @@ impl Root {
     }
 
     fn answer(&mut self, answer: Outcome) {
+        self.answer_through(self.reply, answer);
+    }
+
+    /// Answers the one who waits in this reply object.
+    pub fn answer_through(&mut self, reply: Cap<Reply>, answer: Outcome) {
         match answer {
             Ok(Answer::None) => {}
-            Ok(Answer::Done) => Outgoing::reply(&()).answer(self.reply),
-            Ok(Answer::Mapped(mapped)) => Outgoing::reply(&mapped).answer(self.reply),
-            Ok(Answer::Stats(stats)) => Outgoing::reply(&stats).answer(self.reply),
-            Ok(Answer::Words(words)) => Outgoing::reply(&words).answer(self.reply),
+            Ok(Answer::Done) => Outgoing::reply(&()).answer(reply),
+            Ok(Answer::Mapped(mapped)) => Outgoing::reply(&mapped).answer(reply),
+            Ok(Answer::Stats(stats)) => Outgoing::reply(&stats).answer(reply),
+            Ok(Answer::Words(words)) => Outgoing::reply(&words).answer(reply),
             Ok(Answer::Capability(slot)) => {
-                Outgoing::reply(&()).with_cap(u64::from(slot)).answer(self.reply);
+                Outgoing::reply(&()).with_cap(u64::from(slot)).answer(reply);
                 let _ = own_slot(slot).delete();
                 self.memory.kernel().slots.give(slot, 1);
             }
-            Err(ServiceErrorOf(error)) => Outgoing::refusal(error).answer(self.reply),
+            Err(ServiceErrorOf(error)) => Outgoing::refusal(error).answer(reply),
         }
     }
 
@@ -85,17 +95,11 @@ impl Root {
                     free_bytes,
                 }))
             }
-            RootRequest::Lookup(lookup) => {
-                let found = self.servers.iter().flatten().find(|server| server.name == lookup.name);
-                let service = found.ok_or(ServiceError::NotFound)?.service;
-                let slot = self.memory.kernel().slots.take(1).ok_or(ServiceError::OutOfMemory)?;
-                let from = AbsoluteSlot::in_cspace(initial::CNODE, service.cptr());
-                if own_slot(slot).mint(from, CALL_RIGHTS, u64::from(id)).is_err() {
-                    self.memory.kernel().slots.give(slot, 1);
-                    return Err(ServiceError::Refused.into());
-                }
-                Ok(Answer::Capability(slot))
-            }
+            RootRequest::Lookup(lookup) => self.lookup(id, lookup.name),
+            RootRequest::Guard(guard) => self.guard(id, guard.address),
+            RootRequest::Alarm(alarm) => self.alarm_of(id, alarm.ticks),
+            RootRequest::Gone(_) => self.next_gone(id),
+            RootRequest::ClientName(request) => self.client_name(request.client),
             RootRequest::NewReply(_) => self.new_reply(id),
             RootRequest::Log(log) => {
                 if let Some(server) = self.server(id) {
@@ -110,7 +114,7 @@ impl Root {
                     println!("root: {} ended with code {}", server.name, exit.code);
                 }
                 self.trouble |= exit.code != 0;
-                self.forget(id);
+                self.ended(id, exit.code != 0);
                 Ok(Answer::None)
             }
         }
@@ -118,7 +122,12 @@ impl Root {
 
     /// A new reply object of a server's.
     fn new_reply(&mut self, id: ServerId) -> Outcome {
+        let server = self.server(id).ok_or(ServiceError::Refused)?;
+        let place = server.replies.iter().position(|slot| *slot == 0).ok_or(ServiceError::OutOfMemory)?;
         let (block, first) = self.pieces.objects(&mut self.memory, id, REPLY_BITS, 1)?;
+        if let Some(server) = self.server_mut(id) {
+            server.replies[place] = first;
+        }
         let made: Result<Cap<Reply>, _> = untyped(block).retype_one(0, initial::CNODE, u64::from(first));
         let slot = self.memory.kernel().slots.take(1).ok_or(ServiceError::OutOfMemory)?;
         let copied = made.and_then(|reply| {
@@ -158,8 +167,9 @@ impl Root {
                 }
             })
         });
-        self.trouble = true;
-        self.forget(id);
+        // A service that is started again is no trouble.
+        self.trouble |= !self.server(id).is_some_and(|server| server.is_service);
+        self.ended(id, true);
         Ok(Answer::None)
     }
 

@@ -8,8 +8,8 @@ use libsel::cap::{
     AbsoluteSlot, CNode, Cap, Endpoint, IrqHandler, Notification, Page, Reply, SchedContext, Tcb, VSpace,
 };
 use libsel::invoke::UserContext;
+use libsel::proto::Name;
 use libsel::proto::start::{HEAP_START, StartInfo, StartPage, slot};
-use libsel::proto::{Name, Outgoing, ServiceError};
 use roottask::loader::{self, IMAGE_END, PAGE, Plan, Segment};
 use roottask::manifest::Entry;
 use roottask::virt::AddressSpace;
@@ -17,7 +17,7 @@ use roottask::virt::AddressSpace;
 use super::facts::Facts;
 use super::memory::untyped;
 use super::pieces::{MAX_PAGES, OutOfMemory, PieceId, Use, Wanted};
-use super::server::{ADMIN_BADGE, FAULT_BADGE, MAX_SERVERS, Server, ServerId};
+use super::server::{ADMIN_BADGE, FAULT_BADGE, MAX_REPLIES, MAX_SERVERS, Server, ServerId};
 use super::space::{Access, Target};
 use super::window::MODULE_BYTES;
 use super::{CALL_RIGHTS, Root, SCHED_CONTEXT_BITS, own_slot};
@@ -116,9 +116,8 @@ impl Root {
     pub fn forget(&mut self, id: ServerId) {
         self.stop_functions(id);
         self.leave_regions(id);
+        self.refuse_callers(id);
         if let Some(server) = self.servers.get_mut(usize::from(id)).and_then(Option::take) {
-            // Without a client it does nothing.
-            Outgoing::refusal(ServiceError::NotFound).answer(server.reply);
             server.space.destroy(&mut self.nodes);
         }
         self.pieces.drop_owner(&mut self.memory, id);
@@ -136,6 +135,12 @@ impl Root {
             service: core.service,
             reply: core.reply,
             start_page: Cap::NULL,
+            notification: core.notification,
+            replies: [0; MAX_REPLIES],
+            uses: entry.uses,
+            clients: 0,
+            gone: 0,
+            alarm: None,
             is_service: entry.service,
             facts: Facts::new(entry, core.cnode, core.context),
             mapped_bytes: 0,
