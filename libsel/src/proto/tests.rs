@@ -131,7 +131,13 @@ proptest! {
         }
         round_trip(Exit { code });
         round_trip(Mapped { address });
-        round_trip(MemoryStats { mapped_bytes: address, peak_bytes: bytes, ranges: align, free_bytes: code });
+        round_trip(MemoryStats {
+            mapped_bytes: address,
+            peak_bytes: bytes,
+            ranges: align,
+            room: code,
+            free_bytes: code,
+        });
         round_trip(Hello { name });
         round_trip(Print { text });
     }
