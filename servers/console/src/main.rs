@@ -13,7 +13,7 @@ use libsel::abi::Word;
 use libsel::cap::{Cap, IrqHandler};
 use libsel::proto::console::{Complete, ConsoleRequest, Hello, Input, Key, Print, ReadKey, ReadLine, Write};
 use libsel::proto::start::{StartInfo, slot};
-use libsel::proto::{Answer, Caller, Handler, Pending, Service, ServiceError, serve};
+use libsel::proto::{Answer, Caller, Handler, Pending, Service, ServiceError, Text, serve};
 use libsel::rt::{self, Exclusive, print};
 
 use displays::Displays;
@@ -86,7 +86,9 @@ impl Console<'_> {
         self.displays.refresh();
         while let Some(answer) = self.session.answer() {
             match answer {
-                session::Answer::Line(pending, input) => pending.answer(input),
+                session::Answer::Line(pending, event, text) => {
+                    pending.answer(Input { event, text: Text::cut(text.as_bytes()) });
+                }
                 session::Answer::Key(pending, key) => pending.answer(key),
             }
         }

@@ -4,10 +4,10 @@
 //! is printed the prompt is taken away, and drawn again below.
 
 use alloc::collections::VecDeque;
+use alloc::string::String;
 use alloc::vec::Vec;
 
-use libsel::proto::Text;
-use libsel::proto::console::{Event, Input, Key};
+use libsel::proto::console::{Event, Key};
 
 use crate::editor::Editor;
 use crate::history::History;
@@ -23,8 +23,8 @@ const CANCEL: Key = Key::control(b'c');
 /// A client that gets its answer: `L` stands for one that waits for a line, `K` for one that waits for a key.
 #[derive(PartialEq, Eq, Debug)]
 pub enum Answer<L, K> {
-    /// What was typed.
-    Line(L, Input),
+    /// What was typed, and why it is told now.
+    Line(L, Event, String),
     /// A key.
     Key(K, Key),
 }
@@ -215,7 +215,7 @@ impl<L, K> Session<L, K> {
                 output.write(LINE_END);
                 let line = editor.take();
                 history.add(&line);
-                return self.finish(Event::Line, &line);
+                return self.finish(Event::Line, line);
             }
             Key::Char('\t') => {
                 let before = editor.before().into();
@@ -224,11 +224,11 @@ impl<L, K> Session<L, K> {
             CANCEL => {
                 output.write(b"^C");
                 output.write(LINE_END);
-                return self.finish(Event::Cancelled, "");
+                return self.finish(Event::Cancelled, String::new());
             }
             Key::Char('\x04') if editor.text().is_empty() => {
                 output.write(LINE_END);
-                return self.finish(Event::End, "");
+                return self.finish(Event::End, String::new());
             }
             Key::Char('\x0c') => {
                 output.write(CLEAR);
@@ -248,22 +248,21 @@ impl<L, K> Session<L, K> {
     }
 
     /// The first reader's line is over.
-    fn finish(&mut self, event: Event, line: &str) {
+    fn finish(&mut self, event: Event, line: String) {
         self.drawn = false;
         if let Some(Reader { wanted: Wanted::Line { waiter: Some(waiter), .. }, .. }) =
             self.readers.pop_front()
         {
-            self.answers.push_back(Answer::Line(waiter, Input { event, text: Text::cut(line.as_bytes()) }));
+            self.answers.push_back(Answer::Line(waiter, event, line));
         }
     }
 
     /// The first reader's line stays, and its client is asked what should follow this text.
-    fn keep(&mut self, before: alloc::string::String) {
+    fn keep(&mut self, before: String) {
         if let Some(Reader { wanted: Wanted::Line { waiter, .. }, .. }) = self.readers.front_mut()
             && let Some(waiter) = waiter.take()
         {
-            let text = Text::cut(before.as_bytes());
-            self.answers.push_back(Answer::Line(waiter, Input { event: Event::Tab, text }));
+            self.answers.push_back(Answer::Line(waiter, Event::Tab, before));
         }
     }
 }

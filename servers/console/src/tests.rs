@@ -77,9 +77,7 @@ impl Console {
     /// The next answer: who, why, and what was typed.
     fn answer(&mut self) -> Option<(&'static str, Event, String)> {
         match self.session.answer()? {
-            Answer::Line(waiter, input) => {
-                Some((waiter, input.event, String::from_utf8(input.text.as_bytes().to_vec()).unwrap()))
-            }
+            Answer::Line(waiter, event, text) => Some((waiter, event, text)),
             Answer::Key(..) => panic!("a key instead of a line"),
         }
     }

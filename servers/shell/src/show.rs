@@ -17,7 +17,7 @@ impl fmt::Display for Size {
         let (whole, tenth) = (self.0 >> scale, ((self.0 >> (scale - 10)) % 1024) * 10 / 1024);
         let unit = UNITS.get(unit - 1).unwrap_or(&"");
         // An exact multiple needs no tenths, a large one neither.
-        let text = if whole < 10 && self.0 % (1 << scale) != 0 {
+        let text = if whole < 10 && !self.0.is_multiple_of(1 << scale) {
             alloc::format!("{whole}.{tenth} {unit}")
         } else {
             alloc::format!("{whole} {unit}")
