@@ -17,7 +17,7 @@ const SUCCESS: &str = "root: the boot script is done";
 /// Options of `machines`.
 #[derive(Args)]
 #[command(
-    after_help = "Each machine boots the ISO image by its firmware and runs the boot script to its end."
+    after_help = "Each machine boots the ISO image by its firmware and runs the boot script to\nits end."
 )]
 pub struct MachinesArgs {
     /// Only machines whose description contains this text

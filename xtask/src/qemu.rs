@@ -23,8 +23,8 @@ use crate::shell::SHELL;
 /// Options of `qemu`.
 #[derive(Args, Clone)]
 #[command(
-    after_help = "Without a terminal on standard input the machine runs the boot script without the\nshell and powers off; the \
-exit code is then the guest's.\nWith a terminal: Ctrl-A x ends QEMU, Ctrl-A c reaches its monitor.\n\nExamples:\n  cargo \
+    after_help = "Without a terminal on standard input the machine runs the boot script, without\nthe shell, and powers off; \
+the exit code is then the guest's.\nWith a terminal: Ctrl-A x ends QEMU, Ctrl-A c reaches its monitor.\n\nExamples:\n  cargo \
 xtask qemu --mem 2G --smp 4\n  cargo xtask qemu --root-task my.elf --timeout 60 --until \"all is well\"\n  cargo xtask qemu --uefi -- \
 -d int -D qemu.log"
 )]

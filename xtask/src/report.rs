@@ -324,7 +324,7 @@ mod tests {
                 .unwrap_err()
                 .contains(SAME_BLOCKS)
         );
-        let leaking = good.replace("800 of", "700 of");
-        assert!(judge_fault(case, &leaking, End::Code(1)).unwrap_err().contains("300 KiB"));
+        let leaking = good.replace("800 of", "600 of");
+        assert!(judge_fault(case, &leaking, End::Code(1)).unwrap_err().contains("400 KiB"));
     }
 }
