@@ -12,6 +12,7 @@ use crate::latency::Cause;
 use crate::object::tcb::TcbPtr;
 use crate::state::{self, Config, Kernel};
 use crate::syscall;
+use crate::trace;
 
 /// The kernel's state, for this kernel entry.
 fn enter() -> &'static mut Kernel {
@@ -26,6 +27,7 @@ pub fn start_root_task(env: &mut BootEnv, config: Config) -> Result<(), BootErro
     k.config = config;
     rootserver::create(k, env)?;
     k.finish();
+    trace::exit(k);
     Ok(())
 }
 
@@ -36,6 +38,7 @@ fn enter_syscall() -> (&'static mut Kernel, TcbPtr) {
     k.latency.begin(Cause::Syscall(k.current));
     // SAFETY: the port leaves to user mode only with a current thread, and this is an entry from there.
     let thread = unsafe { k.current.unwrap_unchecked() };
+    trace::syscall(thread);
     (k, thread)
 }
 
@@ -44,6 +47,7 @@ fn enter_syscall() -> (&'static mut Kernel, TcbPtr) {
 extern "C" fn selkie_call(cptr: u64, info: u64) -> ! {
     let (k, thread) = enter_syscall();
     syscall::call(k, thread, cptr, MessageInfo(info));
+    trace::exit(k);
     arch::enter_user()
 }
 
@@ -52,6 +56,7 @@ extern "C" fn selkie_call(cptr: u64, info: u64) -> ! {
 extern "C" fn selkie_reply_recv(cptr: u64, info: u64) -> ! {
     let (k, thread) = enter_syscall();
     syscall::reply_recv(k, thread, cptr, MessageInfo(info));
+    trace::exit(k);
     arch::enter_user()
 }
 
@@ -60,6 +65,7 @@ extern "C" fn selkie_reply_recv(cptr: u64, info: u64) -> ! {
 extern "C" fn selkie_yield() -> ! {
     let (k, thread) = enter_syscall();
     syscall::yield_now(k, thread);
+    trace::exit(k);
     arch::enter_user()
 }
 
@@ -68,6 +74,7 @@ extern "C" fn selkie_yield() -> ! {
 extern "C" fn selkie_other_call(cptr: u64, info: u64, number: i64) -> ! {
     let (k, thread) = enter_syscall();
     syscall::other_call(k, thread, cptr, MessageInfo(info), number);
+    trace::exit(k);
     arch::enter_user()
 }
 
@@ -76,6 +83,7 @@ extern "C" fn selkie_other_call(cptr: u64, info: u64, number: i64) -> ! {
 extern "C" fn selkie_syscall(_cptr: u64, _info: u64, number: i64) -> ! {
     let (k, thread) = enter_syscall();
     syscall::unusual(k, thread, number);
+    trace::exit(k);
     arch::enter_user()
 }
 
@@ -84,7 +92,9 @@ extern "C" fn selkie_syscall(_cptr: u64, _info: u64, number: i64) -> ! {
 extern "C" fn selkie_exception(vector: u64, error_code: u64, address: u64) -> ! {
     let k = enter();
     k.latency.begin(Cause::Exception);
+    trace::exception(k, vector, address);
     syscall::exception(k, vector, error_code, address);
+    trace::exit(k);
     arch::enter_user()
 }
 
@@ -93,7 +103,9 @@ extern "C" fn selkie_exception(vector: u64, error_code: u64, address: u64) -> ! 
 extern "C" fn selkie_interrupt(vector: u64) -> ! {
     let k = enter();
     k.latency.begin(Cause::Interrupt);
+    trace::interrupt(k, vector);
     syscall::interrupt(k, vector as u8);
+    trace::exit(k);
     arch::enter_user()
 }
 
@@ -102,6 +114,8 @@ extern "C" fn selkie_interrupt(vector: u64) -> ! {
 extern "C" fn selkie_software_interrupt(vector: u64) -> ! {
     let k = enter();
     k.latency.begin(Cause::Exception);
+    trace::software_interrupt(k, vector);
     syscall::software_interrupt(k, vector);
+    trace::exit(k);
     arch::enter_user()
 }

@@ -13,6 +13,7 @@ use crate::object::sched_context;
 use crate::object::tcb::{SendMode, TcbPtr, ThreadState};
 use crate::print;
 use crate::state::Kernel;
+use crate::trace;
 
 /// Why a thread stopped.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -143,6 +144,7 @@ pub fn has_timeout_handler(thread: TcbPtr) -> bool {
 
 /// Stops a thread because of a fault and tells its handler; without one it stays stopped.
 pub fn raise(k: &mut Kernel, thread: TcbPtr, fault: Fault) {
+    trace::fault(thread, &fault);
     let Some(endpoint) = handler(thread.fault_handler()) else {
         report_unhandled(thread, &fault);
         thread.state.set(ThreadState::Inactive);
@@ -189,6 +191,7 @@ pub fn raise_timeout(k: &mut Kernel, thread: TcbPtr) {
         badge: context.badge.get(),
         consumed_us: sched_context::report_consumed(k, context),
     };
+    trace::fault(thread, &fault);
     send(k, thread, fault, endpoint, false);
 }
 

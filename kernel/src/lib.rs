@@ -41,5 +41,7 @@ pub mod sched;
 pub mod screen;
 pub mod state;
 pub mod syscall;
+pub mod trace;
+
 #[cfg(test)]
 mod tests;

@@ -9,6 +9,7 @@ use crate::ipc::message;
 use crate::object::tcb::TcbPtr;
 use crate::print;
 use crate::state::Kernel;
+use crate::trace;
 
 /// Performs a call; false if this build and configuration do not have it.
 pub fn perform(k: &mut Kernel, thread: TcbPtr, call: Syscall) -> bool {
@@ -108,4 +109,5 @@ fn name_thread(caller: TcbPtr, cptr: u64) {
         arch::halt(1);
     }
     target.name.set(&name);
+    trace::name(target);
 }

@@ -122,6 +122,12 @@ impl<'a> BootInfoView<'a> {
         extra::boot_report(self.block(id::SELKIE_BOOT_REPORT)?)
     }
 
+    /// The untyped capability to the kernel's ring of events ([`crate::trace`]), if the kernel traces.
+    pub fn trace_ring(&self) -> Option<(Cap<Untyped>, UntypedDesc)> {
+        let report = self.boot_report().filter(|report| report.trace_bytes != 0)?;
+        self.untypeds().find(|(_, desc)| desc.is_device != 0 && desc.paddr == report.trace_paddr)
+    }
+
     /// TSC ticks per microsecond.
     pub fn tsc_mhz(&self) -> Option<u32> {
         extra::word32(self.block(id::X86_TSC_FREQ)?, 0)

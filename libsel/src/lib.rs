@@ -6,6 +6,7 @@
 //! 2. [`cap`], [`invoke`], [`ipc`], [`fault`], [`bootinfo`]: typed capabilities. A [`Cap<Tcb>`](Cap) has the methods of
 //!    the seL4 manual's TCB chapter, arguments in the manual's order, and errors come back as an [`Error`] that carries
 //!    the words the kernel sent and says in plain words what they mean.
+//!    [`trace`] reads the ring of events of a kernel that traces.
 //! 3. [`proto`], [`heap`], [`rt`]: what makes a file with a `main` a server. Typed protocols that client and server
 //!    share, a `malloc`, an entry point with a stack, `println!`, and panics that a supervisor can report.
 //!
@@ -52,6 +53,7 @@ pub mod ipc;
 pub mod proto;
 pub mod rt;
 pub mod sys;
+pub mod trace;
 
 pub use cap::{AbsoluteSlot, Cap};
 pub use error::{Error, LookupFailure, Result};

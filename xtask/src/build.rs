@@ -22,7 +22,7 @@ pub struct BuildArgs {
     /// How to compile
     #[arg(long, value_enum, default_value_t)]
     pub profile: Profile,
-    /// Further calls: debug, release (none), benchmark
+    /// What it can do: debug, release, benchmark, trace
     #[arg(long, value_enum, default_value_t, hide_possible_values = true)]
     pub kernel: KernelKind,
 }
@@ -37,6 +37,8 @@ pub enum KernelKind {
     Release,
     /// Benchmark calls, no debug calls
     Benchmark,
+    /// As debug, and a ring of kernel events
+    Trace,
 }
 
 impl KernelKind {
@@ -46,6 +48,7 @@ impl KernelKind {
             KernelKind::Debug => "debug",
             KernelKind::Release => "release",
             KernelKind::Benchmark => "benchmark",
+            KernelKind::Trace => "trace",
         }
     }
 
@@ -53,6 +56,7 @@ impl KernelKind {
         match self {
             KernelKind::Debug => &[],
             KernelKind::Release => &["--no-default-features"],
+            KernelKind::Trace => &["--features", "trace"],
             KernelKind::Benchmark => &["--no-default-features", "--features", "benchmark"],
         }
     }
@@ -63,7 +67,7 @@ impl KernelKind {
         const FRAME_POINTERS: &str =
             r#"target.x86_64-unknown-none.rustflags=["-C","force-frame-pointers=yes"]"#;
         match self {
-            KernelKind::Debug => &["--config", FRAME_POINTERS],
+            KernelKind::Debug | KernelKind::Trace => &["--config", FRAME_POINTERS],
             KernelKind::Release | KernelKind::Benchmark => &[],
         }
     }

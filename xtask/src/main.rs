@@ -31,6 +31,7 @@ mod shell;
 mod symbols;
 mod test;
 mod tidy;
+mod trace;
 
 use std::process::ExitCode;
 
@@ -70,6 +71,9 @@ enum Verb {
     /// Build and boot in QEMU, serial console on the terminal
     #[command(next_line_help = true)]
     Qemu(qemu::QemuArgs),
+    /// Record kernel events, and write them as a file for Perfetto
+    #[command(next_line_help = true)]
+    Trace(trace::TraceArgs),
     /// Run the host tests, and self-test, attack and boot script in QEMU
     Test(test::TestArgs),
     /// Attack the kernel in QEMU with millions of random system calls
@@ -101,6 +105,7 @@ fn dispatch(cli: &Cli) -> Result<u8> {
         Verb::Image(args) => image::run(&context, args)?,
         Verb::Iso(args) => iso::run(&context, args)?,
         Verb::Qemu(args) => return qemu::run(&context, args),
+        Verb::Trace(args) => trace::run(&context, args)?,
         Verb::Test(args) => test::run(&context, args)?,
         Verb::Hostile(args) => hostile::run(&context, args)?,
         Verb::Fuzz(args) => fuzz::run(&context, args)?,

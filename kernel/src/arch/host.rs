@@ -8,6 +8,8 @@ use super::Context;
 use super::pte::PageTable;
 use super::tags::AddressSpace;
 use crate::addr::{KernelPtr, PhysAddr};
+#[cfg(feature = "trace")]
+use crate::trace::Ring;
 
 /// Size of the arena that stands for physical memory.
 pub const ARENA_BYTES: u64 = 16 << 20;
@@ -57,6 +59,8 @@ thread_local! {
     static PENDING: Cell<bool> = const { Cell::new(false) };
     static SPACE: Cell<AddressSpace> = const { Cell::new(NO_SPACE) };
     static COUNTER_REGISTER: Cell<Option<(u64, u64)>> = const { Cell::new(None) };
+    #[cfg(feature = "trace")]
+    static TRACE: Ring = const { Ring::new() };
     static OUTPUT: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -111,6 +115,12 @@ pub fn set_interrupt_pending(pending: bool) {
 /// What DebugPutChar printed.
 pub fn take_output() -> String {
     String::from_utf8_lossy(&OUTPUT.take()).into_owned()
+}
+
+/// Passes the ring of events.
+#[cfg(feature = "trace")]
+pub fn with_trace_ring<R>(f: impl FnOnce(&Ring) -> R) -> R {
+    TRACE.with(f)
 }
 
 /// TSC ticks.

@@ -68,6 +68,8 @@ impl<'a> Writer<'a> {
             report.boot_ticks,
             report.tsc_hz,
             report.debug_calls,
+            report.trace_paddr,
+            report.trace_bytes,
         ]);
     }
 

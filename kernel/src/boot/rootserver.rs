@@ -19,6 +19,7 @@ use crate::object::sched_context::{self, Budget, SchedContext};
 use crate::object::tcb::{self, TcbPtr, TcbSlot, ThreadState};
 use crate::object::{irq, vspace, vspace_invoke};
 use crate::state::Kernel;
+use crate::trace;
 
 const PAGE: u64 = 1 << PAGE_BITS;
 /// Budget of the root task in microseconds (abi.md 1.2).
@@ -175,6 +176,10 @@ pub fn create(k: &mut Kernel, env: &mut BootEnv) -> Result<(), BootError> {
     let extra_pages = extra_length.div_ceil(PAGE).next_power_of_two();
 
     let mut ram = core::mem::take(&mut env.ram);
+    let trace_memory = trace::open(&mut ram)?;
+    if let Some(memory) = trace_memory {
+        (report.trace_paddr, report.trace_bytes) = (memory.paddr(), sel_abi::trace::RING_BYTES as u64);
+    }
     let radix = k.config.root_cnode_bits;
     let cnode_bits = sel_abi::SLOT_BITS + u64::from(radix);
     let cnode_memory = memory_pool::take(&mut ram, 1 << cnode_bits, 1 << cnode_bits)?;
@@ -253,7 +258,8 @@ pub fn create(k: &mut Kernel, env: &mut BootEnv) -> Result<(), BootError> {
     let mut untyped_list = [UntypedDesc::default(); MAX_BOOTINFO_UNTYPEDS];
     let first_untyped = slots.next;
     let mut list = untyped_list.iter_mut();
-    for (desc, cap) in list.by_ref().zip(untypeds::untypeds(env, &ram)) {
+    let trace_untyped = trace_memory.map(trace::Memory::untyped).into_iter();
+    for (desc, cap) in list.by_ref().zip(trace_untyped.chain(untypeds::untypeds(env, &ram))) {
         *desc = describe(&cap);
         if !cap.device {
             report.untyped_bytes += cap.size();
@@ -307,6 +313,7 @@ fn start(
 ) -> Result<(), BootError> {
     tcb::init(k, thread);
     thread.name.set(b"rootserver");
+    trace::name(thread);
     for (which, index) in [
         (TcbSlot::CSpace, slot::INIT_THREAD_CNODE),
         (TcbSlot::VSpace, slot::INIT_THREAD_VSPACE),

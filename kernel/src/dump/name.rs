@@ -34,6 +34,11 @@ impl Name {
         self.0.set(bytes);
     }
 
+    /// The name, NUL-padded.
+    pub fn bytes(&self) -> [u8; NAME_BYTES] {
+        self.0.get()
+    }
+
     /// The name, as far as it is text.
     pub fn text<'a>(&self, buffer: &'a mut [u8; NAME_BYTES]) -> &'a str {
         *buffer = self.0.get();

@@ -15,6 +15,7 @@ use crate::object::notification::Notification;
 use crate::object::tcb::{Queued, Tcb, TcbPtr, ThreadState};
 use crate::sched::Action;
 use crate::state::Kernel;
+use crate::trace;
 
 /// A blocked thread that can run as soon as it is woken, in the domain that runs now, with a budget of its own.
 #[inline(always)]
@@ -45,6 +46,7 @@ pub fn signal(k: &mut Kernel, current: TcbPtr, notification: KernelPtr<Notificat
     let Some(waiter) = notification.queue.only() else {
         let nobody = notification.queue.is_empty() && notification.bound_thread.get().is_none();
         if nobody {
+            trace::signal(k, notification, badge);
             notification.keep(badge);
         }
         return nobody;
@@ -52,6 +54,7 @@ pub fn signal(k: &mut Kernel, current: TcbPtr, notification: KernelPtr<Notificat
     if !can_be_woken(k, &waiter) {
         return false;
     }
+    trace::signal(k, notification, badge);
     notification.queue.remove_only(waiter);
     waiter.context.set(CAP_REGISTER, badge);
     waiter.state.set(ThreadState::Running);
@@ -76,6 +79,7 @@ pub fn send(k: &mut Kernel, current: TcbPtr, slot: KernelPtr<Slot>, info: Messag
         return false;
     }
     to.object.queue.remove_only(receiver);
+    trace::message(current, receiver, Some(to.object), to.badge, info);
     transfer::short(&current, &receiver, info, to.badge);
     if let Some(reply) = reply {
         reply.thread.set(None);

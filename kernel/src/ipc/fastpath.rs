@@ -22,6 +22,7 @@ use crate::object::sched_context::SchedContext;
 use crate::object::tcb::{Tcb, TcbPtr, ThreadState};
 use crate::sched::Action;
 use crate::state::Kernel;
+use crate::trace;
 
 impl Kernel {
     /// A woken thread that takes over from one that stops waiting would run next.
@@ -36,6 +37,7 @@ impl Kernel {
     #[inline(always)]
     fn hand_over(&mut self, from: TcbPtr, to: TcbPtr) {
         debug_assert!(to.yield_to.get().is_none(), "a thread that yields does not wait");
+        trace::switch(Some(from), Some(to));
         arch::switch_bases(&from.context, &to.context);
         self.current = Some(to);
         asid::enter_space_of(self, to);
@@ -143,6 +145,7 @@ impl ShortCall {
         match width {
             Width::Narrow => {
                 cap.object.queue.remove_only(receiver);
+                trace::message(sender, receiver, Some(cap.object), cap.badge, info);
                 transfer::short(&sender, &receiver, info, cap.badge);
             }
             Width::Wide => {
@@ -159,7 +162,9 @@ impl ShortCall {
         let ShortCall { sender, cap, receiver, .. } = self;
         cap.object.queue.remove(receiver);
         sender.fault.set(fault);
+        trace::fault(sender, &fault);
         let info = fault::write_message(&fault, sender, receiver);
+        trace::message(sender, receiver, Some(cap.object), cap.badge, info);
         receiver.context.set(INFO_REGISTER, info.0);
         receiver.context.set(CAP_REGISTER, cap.badge);
         self.hand_over(k);
@@ -235,6 +240,7 @@ impl ShortReplyRecv {
         let ShortReplyRecv { server, endpoint, reply, caller, context } = self;
         match width {
             Width::Narrow => {
+                trace::message(server, caller, None, 0, info);
                 transfer::short(&server, &caller, info, 0);
                 caller.state.set(ThreadState::Running);
             }

@@ -9,6 +9,7 @@ use crate::cap::{Cap, Slot, derive, lookup};
 use crate::error::LookupFailure;
 use crate::object::endpoint::Endpoint;
 use crate::object::tcb::{Tcb, TcbPtr};
+use crate::trace;
 
 /// Length and number of capabilities of a message info word.
 const SIZE_BITS: u64 = 0x1ff;
@@ -41,6 +42,7 @@ pub fn short(from: &Tcb, to: &Tcb, info: MessageInfo, badge: u64) {
 #[inline(always)]
 pub fn message(from: TcbPtr, endpoint: Option<KernelPtr<Endpoint>>, badge: u64, can_grant: bool, to: TcbPtr) {
     let info = message::info(&from);
+    trace::message(from, to, endpoint, badge, info);
     if is_short(info) {
         short(&from, &to, info, badge);
     } else {

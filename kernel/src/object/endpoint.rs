@@ -12,6 +12,7 @@ use crate::fault::{self, Fault};
 use crate::ipc::{self, transfer};
 use crate::queue::Queue;
 use crate::state::Kernel;
+use crate::trace;
 
 /// Retyped, zeroed memory of 16 bytes: the threads that wait, all senders or all receivers, highest priority first.
 #[repr(C)]
@@ -147,6 +148,7 @@ fn deliver(sender: TcbPtr, mode: &SendMode, endpoint: KernelPtr<Endpoint>, recei
         Fault::None => transfer::message(sender, Some(endpoint), mode.badge, mode.can_grant, receiver),
         fault => {
             let info = fault::write_message(&fault, sender, receiver);
+            trace::message(sender, receiver, Some(endpoint), mode.badge, info);
             receiver.context.set(Register::Rsi, info.0);
             tcb::set_badge(receiver, mode.badge);
         }

@@ -7,6 +7,7 @@ use crate::cap::{Cap, NotificationCap, Slot, delete, derivation, derive, lookup}
 use crate::error::{Stop, SyscallError};
 use crate::invoke::{Done, Invocation};
 use crate::state::Kernel;
+use crate::trace;
 
 const IRQS: usize = IRQ_MAX as usize + 1;
 
@@ -177,6 +178,7 @@ pub fn invoke_handler(k: &mut Kernel, irq: u8, call: &Invocation) -> Result<Done
 /// signalled.
 #[inline(always)]
 pub fn raised(k: &Kernel, vector: u8) -> Option<NotificationCap> {
+    trace::irq(k, vector);
     let irq = vector.checked_sub(IRQ_OFFSET).filter(|&irq| u64::from(irq) <= IRQ_MAX)?;
     if let Source::IoApic { ioapic, pin } = k.irqs.source(irq) {
         arch::ioapic_mask(ioapic, pin, true);

@@ -7,6 +7,7 @@ use crate::addr::KernelPtr;
 use crate::ipc;
 use crate::queue::Queue;
 use crate::state::Kernel;
+use crate::trace;
 
 /// Retyped, zeroed memory of 64 bytes.
 #[repr(C)]
@@ -49,6 +50,7 @@ impl Notification {
 /// Signals: the first waiter takes it, or the bound thread if it waits for a message, or it is kept.
 #[inline(always)]
 pub fn signal(k: &mut Kernel, notification: KernelPtr<Notification>, badge: u64) {
+    trace::signal(k, notification, badge);
     if let Some(waiter) = notification.queue.pop_first() {
         hand_over(k, notification, waiter, badge);
         return;

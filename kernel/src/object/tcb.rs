@@ -16,6 +16,7 @@ use crate::fault::Fault;
 use crate::ipc;
 use crate::queue::{Links, Node};
 use crate::state::Kernel;
+use crate::trace;
 
 /// A pointer to a thread.
 pub type TcbPtr = KernelPtr<Tcb>;
@@ -268,6 +269,7 @@ pub fn init(k: &mut Kernel, tcb: TcbPtr) {
         && let Some(creator) = k.current
     {
         tcb.name.set_child_of(&creator.name);
+        trace::name(tcb);
     }
 }
 

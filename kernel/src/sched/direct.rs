@@ -13,6 +13,7 @@ use crate::object::sched_context::SchedContext;
 use crate::object::tcb::TcbPtr;
 use crate::sched::Action;
 use crate::state::Kernel;
+use crate::trace;
 
 impl Kernel {
     /// Leaves the current thread, which can go on, for `next`, which is in no queue and comes before it.
@@ -89,6 +90,7 @@ impl Kernel {
     fn go_over(&mut self, from: TcbPtr, next: TcbPtr) {
         debug_assert!(self.action == Action::Continue && !self.reprogram, "nothing is left to decide");
         debug_assert!(self.charged == self.now && from != next, "another thread pays from now on");
+        trace::switch(Some(from), Some(next));
         arch::switch_bases(&from.context, &next.context);
         self.current = Some(next);
         asid::enter_space_of(self, next);

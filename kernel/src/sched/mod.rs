@@ -16,6 +16,7 @@ use crate::object::sched_context::{self, SchedContext};
 use crate::object::tcb::{Queued, TcbPtr, ThreadState};
 use crate::queue::Queue;
 use crate::state::Kernel;
+use crate::trace;
 use ready::ReadyQueues;
 
 /// Threads of the release queue that one kernel entry wakes: what it may cost is bounded.
@@ -296,6 +297,7 @@ impl Kernel {
     #[inline(always)]
     fn switch_to(&mut self, next: Option<TcbPtr>) {
         let previous = self.current;
+        trace::switch(previous, next);
         self.current = next;
         match (previous, next) {
             (Some(previous), Some(next)) => arch::switch_bases(&previous.context, &next.context),

@@ -7,6 +7,7 @@ use crate::latency::Cause;
 use crate::object::tcb::ThreadState;
 use crate::sched::Action;
 use crate::state::Kernel;
+use crate::trace;
 
 impl Kernel {
     /// Ends a kernel entry: decides who runs, idles while nobody can, and prepares the return to user mode.
@@ -47,7 +48,9 @@ impl Kernel {
     pub fn idle(&mut self) {
         while self.current.is_none() {
             self.latency.end_of_stretch();
+            trace::idle();
             arch::wait_for_interrupt();
+            trace::awake();
             self.latency.begin(Cause::Interrupt);
             self.update_time();
             while let Some(vector) = arch::take_interrupt() {

@@ -9,6 +9,7 @@ use crate::fault::{self, Fault};
 use crate::ipc::{direct, fastpath};
 use crate::object::{irq, notification};
 use crate::state::Kernel;
+use crate::trace;
 
 /// An exception of the current thread. `address` is CR2.
 pub fn exception(k: &mut Kernel, vector: u64, code: u64, address: u64) {
@@ -79,6 +80,7 @@ pub fn interrupt(k: &mut Kernel, vector: u8) {
 /// An interrupt on its general way.
 pub(super) fn deliver_interrupt(k: &mut Kernel, vector: u8) {
     if vector == arch::TIMER_VECTOR {
+        trace::irq(k, vector);
         k.reprogram = true;
     } else {
         irq::deliver(k, vector);

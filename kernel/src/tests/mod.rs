@@ -30,4 +30,6 @@ mod short_invocations;
 mod smoke;
 mod syscalls;
 mod tcb;
+#[cfg(feature = "trace")]
+mod trace;
 mod waiters;

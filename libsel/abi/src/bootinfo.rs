@@ -170,4 +170,9 @@ pub struct BootReport {
     pub tsc_hz: Word,
     /// 1 if the kernel has debug calls (abi.md 2.4), else 0.
     pub debug_calls: Word,
+    /// Physical address of the boot core's ring of events ([`crate::trace`]), which has a device untyped of its own; 0
+    /// if the kernel does not trace.
+    pub trace_paddr: Word,
+    /// Bytes of that ring.
+    pub trace_bytes: Word,
 }

@@ -17,6 +17,7 @@
 //! * [`rights`]: capability rights, CNode capability data, memory attributes, capability type tags
 //! * [`registers`]: the order of a thread's registers
 //! * [`bootinfo`]: what the root task starts with
+//! * [`trace`]: the ring of kernel events
 //! * [`limits`]: everything else that has a number
 #![no_std]
 #![forbid(unsafe_code)]
@@ -33,6 +34,7 @@ pub mod profile;
 pub mod registers;
 pub mod rights;
 pub mod syscall;
+pub mod trace;
 
 pub use bootinfo::{BootInfo, SlotRegion, UntypedDesc};
 pub use error::{Error, LookupFailureKind};

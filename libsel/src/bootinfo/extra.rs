@@ -182,5 +182,7 @@ pub fn boot_report(content: &[u8]) -> Option<BootReport> {
         boot_ticks: word(4)?,
         tsc_hz: word(5)?,
         debug_calls: word(6)?,
+        trace_paddr: word(7)?,
+        trace_bytes: word(8)?,
     })
 }

@@ -54,7 +54,7 @@ fn every_block_is_found_and_decoded() {
     map.resize(1204, 0);
     let modules =
         [module(0x20_0000, 5000, "server console ports=3f8-3ff"), module(0x30_0000, 1, "server hello")];
-    let report: Vec<u8> = (1..=7u64).flat_map(u64::to_le_bytes).collect();
+    let report: Vec<u8> = (1..=9u64).flat_map(u64::to_le_bytes).collect();
     let mut screen = 0xe000_0000u64.to_le_bytes().to_vec();
     for word in [4096u32, 1024, 768] {
         screen.extend(word.to_le_bytes());
@@ -86,10 +86,28 @@ fn every_block_is_found_and_decoded() {
     assert_eq!(modules.len(), 2);
     let report = view.boot_report().unwrap();
     assert_eq!((report.ram_bytes, report.kernel_bytes, report.tsc_hz), (1, 3, 6));
-    assert_eq!(report.debug_calls, 7);
+    assert_eq!((report.debug_calls, report.trace_paddr, report.trace_bytes), (7, 8, 9));
+    assert!(view.trace_ring().is_none(), "nothing is at this address");
     let expected =
         FrameBuffer { paddr: 0xe000_0000, pitch: 4096, width: 1024, height: 768, bits_per_pixel: 32 };
     assert_eq!(view.framebuffer(), Some(expected));
+}
+
+#[test]
+fn the_ring_of_events_is_the_untyped_at_its_address() {
+    let mut info = info();
+    let desc = UntypedDesc { paddr: 0x40_0000, size_bits: 22, is_device: 1, padding: [0; 6] };
+    info.untyped_list[1] = desc;
+    let found = |info: &BootInfo, bytes: u64| {
+        let report: Vec<u8> =
+            [0, 0, 0, 0, 0, 0, 0, 0x40_0000, bytes].into_iter().flat_map(u64::to_le_bytes).collect();
+        let extra = block(id::SELKIE_BOOT_REPORT, &report);
+        BootInfoView::from_parts(info, &extra).trace_ring().map(|(cap, desc)| (cap.cptr(), desc))
+    };
+    assert_eq!(found(&info, 1 << 22), Some((31, desc)));
+    assert_eq!(found(&info, 0), None, "the kernel does not trace");
+    info.untyped_list[1].is_device = 0;
+    assert_eq!(found(&info, 1 << 22), None);
 }
 
 #[test]

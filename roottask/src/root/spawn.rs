@@ -333,6 +333,9 @@ impl Root {
         self.memory.kernel().slots.give(fault_slot, 1);
         configured?;
         core.tcb.bind_notification(core.notification)?;
+        if self.debug_calls {
+            libsel::sys::debug_name_thread(core.tcb.cptr(), entry.name);
+        }
         let mut registers = UserContext::default();
         registers.set(Register::Rip, first_instruction).set(Register::Rdi, START_PAGE);
         core.tcb.write_registers(true, libsel::abi::registers::REGISTER_COUNT, &registers)?;

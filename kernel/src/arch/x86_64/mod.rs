@@ -32,6 +32,8 @@ pub use fpu::{FpuState, fpu_enable, fpu_init, fpu_save, fpu_switch};
 pub use interrupts::{interrupt_pending, take_interrupt, wait_for_interrupt};
 pub use ioapic::{ioapic_count, ioapic_mask, ioapic_pins, ioapic_route};
 pub use paging::{fill_kernel_half, kernel_space};
+#[cfg(feature = "trace")]
+pub use percpu::with_trace_ring;
 pub use port::{port_read, port_write};
 pub use serial::is_present as has_serial_port;
 pub use timer::{now, set_timer, tsc_hz};

@@ -7,6 +7,8 @@ use super::gdt::Segments;
 use super::msr;
 use super::stack::STACKS;
 use crate::arch::tags::Tags;
+#[cfg(feature = "trace")]
+use crate::trace::Ring;
 
 /// Cores that the kernel has room for.
 pub const MAX_CORES: usize = 1;
@@ -29,6 +31,8 @@ pub struct PerCpu {
     /// The FPU may be used: CR0.TS is clear.
     pub(super) fpu_on: Cell<bool>,
     segments: Segments,
+    #[cfg(feature = "trace")]
+    trace: Ring,
 }
 
 // SAFETY: a core reaches only its own block, and does so with interrupts off; an interrupt that hits in one of the
@@ -46,6 +50,8 @@ impl PerCpu {
             tags: Tags::new(),
             fpu_on: Cell::new(true),
             segments: Segments::new(),
+            #[cfg(feature = "trace")]
+            trace: Ring::new(),
         }
     }
 }
@@ -65,6 +71,13 @@ pub fn this() -> &'static PerCpu {
         );
         &*core::ptr::with_exposed_provenance(block as usize)
     }
+}
+
+/// Passes this core's ring of events.
+#[cfg(feature = "trace")]
+#[inline(always)]
+pub fn with_trace_ring<R>(f: impl FnOnce(&Ring) -> R) -> R {
+    f(&this().trace)
 }
 
 /// Gives the boot core its block, segments and exception stacks.
