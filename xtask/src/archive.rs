@@ -23,32 +23,46 @@ pub struct BootFile {
 /// # Errors
 /// `limine.conf` is malformed, or a file that it names was not built.
 pub fn collect(context: &Context, args: &ImageArgs, words: &str) -> Result<Vec<BootFile>> {
+    let (text, sources) = sources(context, args)?;
+    let conf = limine_conf::with_command_line(&text, words)?;
+    let mut files = vec![BootFile { path: "limine.conf".into(), data: conf.into_bytes() }];
+    for (path, source) in sources {
+        let data = fs::read(&source).map_err(|error| {
+            missing(format!("cannot read {} for {path} of limine.conf: {error}", source.display()))
+        })?;
+        files.push(BootFile { path, data });
+    }
+    Ok(files)
+}
+
+/// The text of `limine.conf` with the servers that `args` add, and the files that it names: path on the volume, and
+/// where it is. The kernel is the first.
+///
+/// # Errors
+/// `limine.conf` is malformed, or names a file that no build makes.
+pub fn sources(context: &Context, args: &ImageArgs) -> Result<(String, Vec<(String, PathBuf)>)> {
     let text = fs::read_to_string(context.root.join("limine.conf")).map_err(|error| {
         missing(format!("cannot read limine.conf in {}: {error}", context.root.display()))
     })?;
     let text = limine_conf::without_servers(&text, &args.no_server);
     let text = limine_conf::with_servers(&text, &args.server)?;
     let entry = limine_conf::parse(&text)?;
-    let conf = limine_conf::with_command_line(&text, words)?;
-    let mut files = vec![BootFile { path: "limine.conf".into(), data: conf.into_bytes() }];
-    let programs = build::folder(context, &args.build);
-    for path in entry.files() {
-        let replacement = args.root_task.as_deref().filter(|_| entry.root_task() == Some(path));
-        let source = match replacement {
-            Some(root_task) => root_task.to_path_buf(),
-            None => program_file(&programs, path)?,
-        };
-        let data = fs::read(&source).map_err(|error| {
-            missing(format!("cannot read {} for {path} of limine.conf: {error}", source.display()))
-        })?;
-        files.push(BootFile { path: path.to_string(), data });
-    }
     if args.root_task.is_some() {
         entry
             .root_task()
             .context("--root-task: limine.conf has no module with the string `root` to replace")?;
     }
-    Ok(files)
+    let programs = build::folder(context, &args.build);
+    let source = |path: &str| {
+        let replacement = args.root_task.as_deref().filter(|_| entry.root_task() == Some(path));
+        let source = match replacement {
+            Some(root_task) => root_task.to_path_buf(),
+            None => program_file(&programs, path)?,
+        };
+        Ok((path.to_string(), source))
+    };
+    let sources = entry.files().into_iter().map(source).collect::<Result<_>>()?;
+    Ok((text, sources))
 }
 
 /// The built program for the volume path `boot/NAME`.

@@ -63,7 +63,9 @@ fn limine_row(context: &Context) -> Row {
 
 fn found_detail(context: &Context, need: Need, path: &Path) -> String {
     let version = match need {
-        Need::Qemu | Need::Xorriso | Need::Mtools | Need::Rustfmt => version(context, need.name()),
+        Need::Qemu | Need::Xorriso | Need::Mtools | Need::Gdb | Need::Rustfmt => {
+            version(context, need.name())
+        }
         Need::Clippy => version(context, "cargo-clippy"),
         Need::RustTarget => version(context, "rustc"),
         Need::RustSource | Need::LlvmTools | Need::Miri | Need::Ovmf => None,

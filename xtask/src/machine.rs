@@ -69,6 +69,16 @@ pub enum Kvm {
     Off,
 }
 
+/// Where the machine's serial line leads.
+pub enum Serial {
+    /// To the terminal, which it shares with QEMU's monitor (Ctrl-A c).
+    Terminal,
+    /// Its output to QEMU's.
+    Output,
+    /// Its output into a file.
+    File(PathBuf),
+}
+
 /// What the machine boots.
 pub enum Medium {
     /// QEMU itself loads the loader and the boot archive.
@@ -126,8 +136,8 @@ impl MachineArgs {
         }
     }
 
-    /// QEMU's arguments. `interactive`: the serial line shares the terminal with QEMU's monitor (Ctrl-A c).
-    pub fn qemu_arguments(&self, medium: &Medium, kvm: bool, interactive: bool) -> Vec<OsString> {
+    /// QEMU's arguments.
+    pub fn qemu_arguments(&self, medium: &Medium, kvm: bool, serial: &Serial) -> Vec<OsString> {
         let smp = self.smp.to_string();
         let hpet = if self.without.contains(&Part::Hpet) { ",hpet=off" } else { "" };
         let machine = format!("{}{hpet}", self.machine);
@@ -135,12 +145,13 @@ impl MachineArgs {
         let mut add = |words: &[&str]| arguments.extend(words.iter().map(OsString::from));
         add(&["-machine", &machine, "-cpu", &self.cpu, "-m", &self.mem, "-smp", &smp]);
         add(&["-accel", if kvm { "kvm" } else { "tcg" }, "-display", &self.display, "-no-reboot"]);
-        if self.without.contains(&Part::Serial) {
-            add(&["-serial", "none", "-monitor", "none"]);
-        } else if interactive {
-            add(&["-serial", "mon:stdio"]);
-        } else {
-            add(&["-serial", "stdio", "-monitor", "none"]);
+        match serial {
+            _ if self.without.contains(&Part::Serial) => add(&["-serial", "none", "-monitor", "none"]),
+            Serial::Terminal => add(&["-serial", "mon:stdio"]),
+            Serial::Output => add(&["-serial", "stdio", "-monitor", "none"]),
+            Serial::File(path) => {
+                add(&["-serial", &format!("file:{}", path.display()), "-monitor", "none"]);
+            }
         }
         add(&["-device", EXIT_DEVICE]);
         if self.gdb {
@@ -216,7 +227,7 @@ mod tests {
         let medium =
             Medium::Direct { loader: "db".into(), archive: "ar".into(), words: "debug_exit=0xf4 x".into() };
         assert_eq!(
-            text(&machine().qemu_arguments(&medium, false, false)),
+            text(&machine().qemu_arguments(&medium, false, &Serial::Output)),
             "-machine q35 -cpu max -m 512M -smp 2 -accel tcg -display none -no-reboot -serial stdio -monitor none \
              -device isa-debug-exit,iobase=0xf4,iosize=0x04 -kernel db -initrd ar -append debug_exit=0xf4 x"
         );
@@ -226,7 +237,7 @@ mod tests {
     fn uefi_firmware_comes_as_two_flash_drives() {
         let firmware = Firmware { code: "/c,1".into(), variables: "/v".into() };
         let medium = Medium::Iso { path: "s.iso".into(), firmware: Some(firmware) };
-        let arguments = text(&machine().qemu_arguments(&medium, true, true));
+        let arguments = text(&machine().qemu_arguments(&medium, true, &Serial::Terminal));
         assert!(arguments.contains("-accel kvm"));
         assert!(arguments.contains("-serial mon:stdio"));
         assert!(arguments.contains(

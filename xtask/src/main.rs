@@ -14,6 +14,7 @@ mod elf_file;
 mod failure;
 mod firmware;
 mod fuzz;
+mod gdb;
 mod guest;
 mod hostile;
 mod image;
@@ -55,7 +56,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Verb {
-    /// Install what is missing: Rust target, QEMU, OVMF, xorriso, mtools
+    /// Install what is missing: Rust target, QEMU, OVMF, gdb and more
     Setup,
     /// Show each need of the other verbs: found, or missing and its fix
     Doctor,
@@ -71,6 +72,9 @@ enum Verb {
     /// Build and boot in QEMU, serial console on the terminal
     #[command(next_line_help = true)]
     Qemu(qemu::QemuArgs),
+    /// Boot in QEMU under gdb, with the symbols of kernel and programs
+    #[command(next_line_help = true)]
+    Gdb(gdb::GdbArgs),
     /// Record kernel events, and write them as a file for Perfetto
     #[command(next_line_help = true)]
     Trace(trace::TraceArgs),
@@ -105,6 +109,7 @@ fn dispatch(cli: &Cli) -> Result<u8> {
         Verb::Image(args) => image::run(&context, args)?,
         Verb::Iso(args) => iso::run(&context, args)?,
         Verb::Qemu(args) => return qemu::run(&context, args),
+        Verb::Gdb(args) => gdb::run(&context, args)?,
         Verb::Trace(args) => trace::run(&context, args)?,
         Verb::Test(args) => test::run(&context, args)?,
         Verb::Hostile(args) => hostile::run(&context, args)?,

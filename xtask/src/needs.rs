@@ -27,6 +27,8 @@ pub enum Need {
     Xorriso,
     /// Reads and writes FAT images, such as an ISO's EFI partition.
     Mtools,
+    /// The debugger.
+    Gdb,
 }
 
 /// Where a need comes from.
@@ -57,7 +59,7 @@ pub struct Packages {
 
 impl Need {
     /// Every need, in the order of the table that `doctor` prints.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::RustTarget,
         Self::RustSource,
         Self::LlvmTools,
@@ -68,6 +70,7 @@ impl Need {
         Self::Ovmf,
         Self::Xorriso,
         Self::Mtools,
+        Self::Gdb,
     ];
 
     /// Its name in messages.
@@ -83,6 +86,7 @@ impl Need {
             Self::Ovmf => "OVMF",
             Self::Xorriso => "xorriso",
             Self::Mtools => "mtools",
+            Self::Gdb => "gdb",
         }
     }
 
@@ -99,6 +103,7 @@ impl Need {
             Self::Ovmf => system("ovmf", "edk2-ovmf", "edk2-ovmf", "qemu"),
             Self::Xorriso => system("xorriso", "xorriso", "libisoburn", "xorriso"),
             Self::Mtools => system("mtools", "mtools", "mtools", "mtools"),
+            Self::Gdb => system("gdb", "gdb", "gdb", "gdb"),
         }
     }
 
@@ -115,7 +120,7 @@ impl Need {
             }
             Self::Miri => rust.nightly.as_ref().and_then(|root| existing(root.join("bin/cargo-miri"))),
             Self::Ovmf => firmware::find().map(|firmware| firmware.code),
-            Self::Qemu | Self::Xorriso | Self::Mtools => find_program(self.name()),
+            Self::Qemu | Self::Xorriso | Self::Mtools | Self::Gdb => find_program(self.name()),
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::firmware::{self, QEMU};
 use crate::guest::{self, End, Limits, Streams};
 use crate::image::{self, ImageArgs};
 use crate::iso;
-use crate::machine::{EXIT_PORT_WORD, EXIT_WORD, MachineArgs, Medium};
+use crate::machine::{EXIT_PORT_WORD, EXIT_WORD, MachineArgs, Medium, Serial};
 use crate::needs::Need;
 use crate::setup;
 use crate::shell::SHELL;
@@ -128,20 +128,29 @@ fn prepare(context: &Context, args: &QemuArgs, more: &[&str], terminal: bool) ->
             iso::pack(context, &limine, &args.image, &words, &path)?;
             Medium::Iso { path, firmware }
         }
-        None => direct_medium(context, args, words)?,
+        None => direct_medium(context, &args.image, words)?,
     };
     let arguments = args.machine.qemu_arguments(&medium, kvm, terminal);
+    let serial = if interactive { Serial::Terminal } else { Serial::Output };
+    let arguments = args.machine.qemu_arguments(&medium, kvm, &serial);
+    let command = context.prepare(context.shell.cmd(QEMU).args(arguments).args(&args.extra));
     if args.machine.gdb {
         let kernel = build::folder(context, &args.image.build).join("selkie");
-        eprintln!("xtask: QEMU waits for: gdb {} -ex 'target remote :1234'", kernel.display());
+        eprintln!(
+            "xtask: QEMU waits for: gdb {} -ex 'target remote :1234' (`cargo xtask gdb` does both)",
+            kernel.display()
+        );
     }
     Ok(context.prepare(context.shell.cmd(QEMU).args(arguments).args(&args.extra)))
 }
 
 /// The loader and the boot archive. The words go to QEMU's `-append`: the loader adds them to limine.conf's.
-fn direct_medium(context: &Context, args: &QemuArgs, words: String) -> Result<Medium> {
-    let files = archive::collect(context, &args.image, "")?;
-    let loader = build::folder(context, &args.image.build).join("directboot");
+///
+/// # Errors
+/// A file is missing, or the archive cannot be written.
+pub fn direct_medium(context: &Context, args: &ImageArgs, words: String) -> Result<Medium> {
+    let files = archive::collect(context, args, "")?;
+    let loader = build::folder(context, &args.build).join("directboot");
     Ok(Medium::Direct { loader, archive: image::pack(context, &files)?, words })
 }
 

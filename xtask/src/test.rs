@@ -8,14 +8,16 @@ use clap::Args;
 use crate::abi_table;
 use crate::build::{self, BuildArgs};
 use crate::context::Context;
+use crate::gdb;
 use crate::guest::{self, Streams};
 use crate::hostile::{self, HostileArgs};
-use crate::needs::Need;
+use crate::needs::{Need, missing_of};
 use crate::qemu::{self, QemuArgs};
 use crate::report::{self, Counts};
 use crate::setup;
 use crate::shell;
 use crate::symbols;
+use crate::trace;
 
 /// Time limit of one run in QEMU.
 const GUEST_LIMIT_S: u64 = 120;
@@ -43,7 +45,8 @@ pub fn run(context: &Context, args: &TestArgs) -> Result<()> {
     let mut sum = Counts::default();
     if !args.guest && !args.shell {
         sum += host(context)?;
-        sum += benchmark_build(context)?;
+        sum += feature_build(context, &BENCHMARK_FEATURE)?;
+        sum += feature_build(context, &TRACE_FEATURE)?;
     }
     if args.shell {
         sum += conversation(context);
@@ -62,6 +65,8 @@ pub fn run(context: &Context, args: &TestArgs) -> Result<()> {
         }
         sum += restart(context)?;
         sum += conversation(context);
+        sum += debugger(context);
+        sum += tracing(context);
     }
     println!("\n{} passed, {} failed", sum.passed, sum.failed);
     if sum.failed > 0 {
@@ -90,11 +95,20 @@ fn host(context: &Context) -> Result<Counts> {
     Ok(counts)
 }
 
-/// The kernel's features that the ordinary host tests do not turn on.
-fn benchmark_build(context: &Context) -> Result<Counts> {
-    heading("host tests of the kernel's benchmark build");
-    let command = context.cargo().args(["test", "-p", "kernel", "--no-default-features"]);
-    let command = command.args(["--features", "benchmark", "--lib", "benchmark"]);
+/// A feature of the kernel that the ordinary host tests do not turn on: its name, how it is built, and the tests' name.
+struct Feature {
+    name: &'static str,
+    arguments: &'static [&'static str],
+}
+
+const BENCHMARK_FEATURE: Feature =
+    Feature { name: "benchmark", arguments: &["--no-default-features", "--features", "benchmark"] };
+const TRACE_FEATURE: Feature = Feature { name: "trace", arguments: &["--features", "trace"] };
+
+fn feature_build(context: &Context, feature: &Feature) -> Result<Counts> {
+    heading(&format!("host tests of the kernel's {} build", feature.name));
+    let command = context.cargo().args(["test", "-p", "kernel"]).args(feature.arguments);
+    let command = command.args(["--lib", feature.name]);
     let output = context.prepare(command).stderr(Stdio::inherit()).output().context("cannot start cargo")?;
     let counts = report::host_counts(&String::from_utf8_lossy(&output.stdout));
     println!("{} passed, {} failed", counts.passed, counts.failed);
@@ -238,6 +252,33 @@ fn restart(context: &Context) -> Result<Counts> {
         Err(problem) => println!("FAILED: the restart: {problem}"),
     }
     Ok(result.is_ok().into())
+/// A breakpoint in the kernel and one in a server, where there is a debugger.
+fn debugger(context: &Context) -> Counts {
+    heading("breakpoints in kernel and server");
+    if !missing_of(context, &[Need::Gdb]).is_empty() {
+        println!("left out: gdb is not installed (`cargo xtask setup` does it)");
+        return Counts::default();
+    }
+    told(gdb::test(context))
+}
+
+/// Recordings of the boot script with a server that faults, and of the self-test's last part.
+fn tracing(context: &Context) -> Counts {
+    heading("recordings of kernel events in QEMU");
+    let mut boot = non_interactive();
+    boot.image.server = vec![report::FAULT_CASES[0].server.to_string()];
+    boot.machine.icount = true;
+    let mut counts = told(trace::test_boot(context, &boot));
+    counts += told(trace::test_long_run(context, &self_test_args(context, "")));
+    counts
+}
+
+fn told(result: Result<()>) -> Counts {
+    match &result {
+        Ok(()) => println!("ok"),
+        Err(error) => println!("FAILED: {error:#}"),
+    }
+    result.is_ok().into()
 }
 
 /// The options of a plain `qemu` with the tests' time limit.

@@ -258,8 +258,8 @@ pub fn create(k: &mut Kernel, env: &mut BootEnv) -> Result<(), BootError> {
     let mut untyped_list = [UntypedDesc::default(); MAX_BOOTINFO_UNTYPEDS];
     let first_untyped = slots.next;
     let mut list = untyped_list.iter_mut();
-    let trace_untyped = trace_memory.map(trace::Memory::untyped).into_iter();
-    for (desc, cap) in list.by_ref().zip(trace_untyped.chain(untypeds::untypeds(env, &ram))) {
+    let trace_untyped = trace_memory.map(trace::Memory::untyped);
+    for (desc, cap) in list.by_ref().zip(untypeds::untypeds(env, &ram, trace_untyped)) {
         *desc = describe(&cap);
         if !cap.device {
             report.untyped_bytes += cap.size();

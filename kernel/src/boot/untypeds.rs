@@ -9,8 +9,19 @@ const LOW_MEMORY_END: u64 = 1 << 20;
 /// End of what device untypeds may cover (abi.md 8.5).
 const DEVICE_TOP: u64 = 1 << 47;
 
-/// The untyped capabilities: device memory first, then RAM, each in the order of addresses (abi.md 8.5).
-pub fn untypeds<'a>(env: &'a BootEnv, ram: &'a RegionList) -> impl Iterator<Item = UntypedCap> {
+/// The untyped capabilities: device memory first, then RAM, each in the order of addresses (abi.md 8.5). `ring` is RAM
+/// that is handed out as a device.
+pub fn untypeds<'a>(
+    env: &'a BootEnv,
+    ram: &'a RegionList,
+    ring: Option<UntypedCap>,
+) -> impl Iterator<Item = UntypedCap> {
+    let below = move |cap: &UntypedCap| cap.device && ring.is_some_and(|ring| cap.base < ring.base);
+    let (before, behind) = (of_memory(env, ram), of_memory(env, ram));
+    before.take_while(below).chain(ring).chain(behind.skip_while(below))
+}
+
+fn of_memory<'a>(env: &'a BootEnv, ram: &'a RegionList) -> impl Iterator<Item = UntypedCap> {
     let cap = |device: bool| {
         move |piece: split::Piece| UntypedCap {
             base: PhysAddr(piece.paddr),

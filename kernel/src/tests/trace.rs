@@ -7,12 +7,23 @@ use sel_abi::{FaultType, Label};
 
 use super::machine::{Machine, msg};
 use crate::addr::{KernelPtr, PhysAddr};
+use crate::arch;
 use crate::cap::Cap;
 use crate::object::tcb::TcbPtr;
 
+/// The capability to the ring: that of the device in the arena, in the order of addresses.
+fn ring_cap(m: &Machine) -> u64 {
+    let list = &m.info.untyped_list[..(m.info.untyped.end - m.info.untyped.start) as usize];
+    let devices: Vec<u64> = list.iter().filter(|desc| desc.is_device == 1).map(|desc| desc.paddr).collect();
+    assert!(devices.is_sorted());
+    let arena = arch::ARENA_BASE..arch::ARENA_BASE + arch::ARENA_BYTES;
+    let index = devices.iter().position(|paddr| arena.contains(paddr)).expect("a device in RAM");
+    m.info.untyped.start + index as u64
+}
+
 /// The ring, found as the root task finds it.
 fn ring(m: &Machine) -> &'static [AtomicU64; RING_WORDS] {
-    let Cap::Untyped(untyped) = m.cap(m.info.untyped.start) else { panic!("an untyped") };
+    let Cap::Untyped(untyped) = m.cap(ring_cap(m)) else { panic!("an untyped") };
     assert_eq!((untyped.size_bits, untyped.device), (RING_BITS, true));
     // SAFETY: the kernel keeps the ring there for as long as the arena exists.
     unsafe { KernelPtr::<[AtomicU64; RING_WORDS]>::from_phys(PhysAddr(untyped.base.0)) }.get()
@@ -79,7 +90,7 @@ fn faults_signals_interrupts_and_idling() {
     let child = m.started(100);
     let from = records(&m, EVENTS).len();
     m.signal(notification);
-    m.interrupt(crate::arch::TIMER_VECTOR);
+    m.interrupt(arch::TIMER_VECTOR);
     m.root_priority(50);
     m.exception(0x1234, 14, 6, 0xdead_0000);
     let told = since(&m, from);
@@ -88,7 +99,7 @@ fn faults_signals_interrupts_and_idling() {
     let signal = find(Kind::Signal);
     assert_eq!((signal.thread, signal.words), (id(m.root), [object.object.phys().0, object.badge]));
     let irq = find(Kind::Irq);
-    assert_eq!((irq.thread, irq.detail), (id(m.root), crate::arch::TIMER_VECTOR.into()));
+    assert_eq!((irq.thread, irq.detail), (id(m.root), arch::TIMER_VECTOR.into()));
     let fault = find(Kind::Fault);
     assert_eq!((fault.thread, fault.detail), (id(child.tcb), FaultType::VmFault.raw() as u16));
     assert_eq!(fault.words, [0xdead_0000, 0x1234]);
@@ -118,7 +129,7 @@ fn the_ring_can_be_mapped_and_is_never_cleared() {
     let to = m.free_slot();
     let before = ring(&m)[0].load(Ordering::Relaxed);
     let page = sel_abi::ObjectType::Page.raw();
-    m.ok(m.info.untyped.start, Label::UntypedRetype, &[page, 0, 0, 0, to, 1], &[super::objects::ROOT]);
+    m.ok(ring_cap(&m), Label::UntypedRetype, &[page, 0, 0, 0, to, 1], &[super::objects::ROOT]);
     let Cap::Frame(frame) = m.cap(to) else { panic!("a frame") };
     assert!(frame.device);
     assert_eq!((ring(&m)[0].load(Ordering::Relaxed), before), (sel_abi::trace::MAGIC, sel_abi::trace::MAGIC));

@@ -2,12 +2,13 @@
 //!
 //! The machine's memory is a file on the host: the kernel's ring is found in it after the machine ended, no matter how
 //! it ended.
-pub mod check;
+mod check;
 mod json;
 mod names;
-pub mod recording;
+mod recording;
 #[cfg(test)]
 mod sample;
+mod test;
 mod timeline;
 
 use std::ffi::OsString;
@@ -24,6 +25,8 @@ use crate::qemu::{self, QemuArgs};
 use names::Names;
 use recording::Recording;
 use timeline::Timeline;
+
+pub use test::{test_boot, test_long_run};
 
 /// Ends a run that does not end by itself.
 const DEFAULT_SECONDS: u64 = 60;
@@ -91,7 +94,7 @@ fn end_in_words(end: End) -> String {
 ///
 /// # Errors
 /// The system cannot be built or booted, or its kernel recorded nothing.
-pub fn record(context: &Context, args: &QemuArgs, streams: Streams) -> Result<(End, String, Vec<Recording>)> {
+fn record(context: &Context, args: &QemuArgs, streams: Streams) -> Result<(End, String, Vec<Recording>)> {
     let memory = context.output_dir()?.join("trace-memory");
     // What an earlier machine left there must not be taken for this one's.
     let remove = || match fs::remove_file(&memory) {
@@ -122,7 +125,7 @@ fn memory_in_file(path: &Path, size: &str) -> [OsString; 4] {
 ///
 /// # Errors
 /// A recording is damaged.
-pub fn convert(recordings: &[Recording]) -> Result<String> {
+fn convert(recordings: &[Recording]) -> Result<String> {
     let rings = recordings.iter().map(Recording::ring).collect::<Result<Vec<_>>>()?;
     let names = Names::read(rings.iter().flat_map(|ring| ring.names()));
     let timelines: Vec<Timeline> =
