@@ -10,18 +10,12 @@ const LOW_MEMORY_END: u64 = 1 << 20;
 const DEVICE_TOP: u64 = 1 << 47;
 
 /// The untyped capabilities: device memory first, then RAM, each in the order of addresses (abi.md 8.5). `ring` is RAM
-/// that is handed out as a device.
+/// that is handed out as a device; there is always a device above.
 pub fn untypeds<'a>(
     env: &'a BootEnv,
     ram: &'a RegionList,
-    ring: Option<UntypedCap>,
+    mut ring: Option<UntypedCap>,
 ) -> impl Iterator<Item = UntypedCap> {
-    let below = move |cap: &UntypedCap| cap.device && ring.is_some_and(|ring| cap.base < ring.base);
-    let (before, behind) = (of_memory(env, ram), of_memory(env, ram));
-    before.take_while(below).chain(ring).chain(behind.skip_while(below))
-}
-
-fn of_memory<'a>(env: &'a BootEnv, ram: &'a RegionList) -> impl Iterator<Item = UntypedCap> {
     let cap = |device: bool| {
         move |piece: split::Piece| UntypedCap {
             base: PhysAddr(piece.paddr),
@@ -33,6 +27,8 @@ fn of_memory<'a>(env: &'a BootEnv, ram: &'a RegionList) -> impl Iterator<Item = 
     };
     let devices = Gaps::new(&env.reserved, DEVICE_TOP);
     let devices = devices.flat_map(|gap| split::split(gap.start, gap.end)).map(cap(true));
+    let devices =
+        devices.flat_map(move |cap| ring.take_if(|ring| ring.base < cap.base).into_iter().chain([cap]));
     let memory = ram.iter().flat_map(|region| split::split(region.start.max(LOW_MEMORY_END), region.end));
     devices.chain(memory.map(cap(false)))
 }
