@@ -33,6 +33,8 @@ pub fn run(context: &Context) -> Result<()> {
     check("lints of xtask", lint(context, context.cargo().args(["clippy", "-p", "xtask", "--all-targets"])));
     check("lints of programs on the machine", machine_lints(context));
     check("documentation of libsel", documentation(context));
+    let trace = context.cargo().args(["clippy", "--target", TARGET, "-p", "kernel", "--features", "trace"]);
+    check("lints of the trace kernel", lint(context, trace));
     check("no allocator in the kernel", no_allocator(context));
     for (lines, path) in long_files(&context.root) {
         println!(

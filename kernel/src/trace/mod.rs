@@ -213,8 +213,8 @@ pub fn name(thread: TcbPtr) {
     }
     let bytes = thread.name.bytes();
     for (part, half) in (0..).zip(bytes.as_chunks::<16>().0) {
-        let words =
-            [0, 8].map(|at| half.iter().skip(at).take(8).rfold(0, |word, byte| word << 8 | u64::from(*byte)));
+        let half = u128::from_le_bytes(*half);
+        let words = [half as u64, (half >> 64) as u64];
         let kind = Kind::Name.raw();
         let record = Record { time: arch::now(), kind, detail: part, thread: id(thread), words };
         #[cfg(feature = "trace")]

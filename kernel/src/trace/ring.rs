@@ -10,7 +10,6 @@ type Words = [AtomicU64; RING_WORDS];
 
 /// Where the next record of an area goes.
 struct Place {
-    area: Area,
     /// Records written.
     count: Cell<u64>,
     /// `count` modulo the capacity.
@@ -18,27 +17,28 @@ struct Place {
 }
 
 impl Place {
-    const fn new(area: Area) -> Self {
-        Place { area, count: Cell::new(0), index: Cell::new(0) }
+    const fn new() -> Self {
+        Place { count: Cell::new(0), index: Cell::new(0) }
     }
 
+    /// `area` is a constant, so that nothing of it is computed at run time.
     #[inline(always)]
-    fn write(&self, words: &Words, record: Record) {
+    fn write(&self, area: Area, words: &Words, record: Record) {
         // Whoever sees a word of this record sees that there were as many before.
         fence(Ordering::Release);
         let index = self.index.get();
-        let at = self.area.offset / 8 + index * RECORD_WORDS;
+        let at = area.offset / 8 + index * RECORD_WORDS;
         if let Some(places) = words.get(at..).and_then(|rest| rest.first_chunk::<RECORD_WORDS>()) {
             for (place, word) in places.iter().zip(record.to_words()) {
                 place.store(word, Ordering::Relaxed);
             }
         }
         let next = index + 1;
-        self.index.set(if next == self.area.capacity { 0 } else { next });
+        self.index.set(if next == area.capacity { 0 } else { next });
         let count = self.count.get() + 1;
         self.count.set(count);
         // Whoever sees the count sees the record.
-        words[self.area.header + 2].store(count, Ordering::Release);
+        words[area.header + 2].store(count, Ordering::Release);
     }
 }
 
@@ -52,7 +52,7 @@ pub struct Ring {
 impl Ring {
     /// Without memory.
     pub const fn new() -> Self {
-        Ring { memory: Cell::new(None), names: Place::new(trace::NAMES), events: Place::new(trace::EVENTS) }
+        Ring { memory: Cell::new(None), names: Place::new(), events: Place::new() }
     }
 
     /// Begins with an empty ring.
@@ -72,10 +72,10 @@ impl Ring {
         ] {
             words[index].store(value, Ordering::Relaxed);
         }
-        for place in [&self.names, &self.events] {
+        for (place, area) in [(&self.names, trace::NAMES), (&self.events, trace::EVENTS)] {
             place.count.set(0);
             place.index.set(0);
-            let Area { header, offset, capacity } = place.area;
+            let Area { header, offset, capacity } = area;
             words[header].store(offset as u64, Ordering::Relaxed);
             words[header + 1].store(capacity as u64, Ordering::Relaxed);
         }
@@ -87,14 +87,14 @@ impl Ring {
     #[inline(always)]
     pub fn event(&self, record: Record) {
         if let Some(words) = self.memory.get() {
-            self.events.write(words.get(), record);
+            self.events.write(trace::EVENTS, words.get(), record);
         }
     }
 
     /// Adds a part of a name.
     pub fn name(&self, record: Record) {
         if let Some(words) = self.memory.get() {
-            self.names.write(words.get(), record);
+            self.names.write(trace::NAMES, words.get(), record);
         }
     }
 }
