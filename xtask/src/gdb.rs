@@ -57,12 +57,12 @@ end
 /// Options of `gdb`.
 #[derive(Args, Clone)]
 #[command(
-    after_help = "In gdb: `selkie-break LOCATION` sets a breakpoint in the kernel or in one program,\n`use-NAME` loads \
-the symbols of another program, `continue` starts the machine.\n\nExamples:\n  cargo xtask gdb\n  cargo xtask gdb \
+    after_help = "In gdb: `selkie-break LOCATION` sets a breakpoint in the kernel or in one\nprogram, `use-NAME` loads \
+the symbols of another program, `continue` starts\nthe machine.\n\nExamples:\n  cargo xtask gdb\n  cargo xtask gdb \
 --program hello --break selkie_main\n  cargo xtask gdb --batch --break selkie_call"
 )]
 pub struct GdbArgs {
-    /// The program whose symbols are loaded first: a server, or roottask
+    /// The program whose symbols are loaded first
     #[arg(long, value_name = "NAME", default_value = "roottask")]
     pub program: String,
     /// Breakpoint: a function, FILE:LINE or *ADDRESS; may be repeated
