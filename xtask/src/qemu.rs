@@ -130,10 +130,8 @@ fn prepare(context: &Context, args: &QemuArgs, more: &[&str], terminal: bool) ->
         }
         None => direct_medium(context, &args.image, words)?,
     };
-    let arguments = args.machine.qemu_arguments(&medium, kvm, terminal);
-    let serial = if interactive { Serial::Terminal } else { Serial::Output };
+    let serial = if terminal { Serial::Terminal } else { Serial::Output };
     let arguments = args.machine.qemu_arguments(&medium, kvm, &serial);
-    let command = context.prepare(context.shell.cmd(QEMU).args(arguments).args(&args.extra));
     if args.machine.gdb {
         let kernel = build::folder(context, &args.image.build).join("selkie");
         eprintln!(

@@ -120,6 +120,50 @@ pub struct FaultCase {
     pub code: u8,
 }
 
+/// A boot with servers that end and start again.
+pub struct SupervisionCase {
+    /// What it is called.
+    pub name: &'static str,
+    /// The servers and their words.
+    pub servers: &'static [&'static str],
+    /// How lines begin that tell how it went.
+    pub told: &'static [&'static str],
+}
+
+/// Servers under supervision.
+pub const SUPERVISION_CASES: [SupervisionCase; 2] = [
+    SupervisionCase {
+        name: "a client works while its server goes wrong in eight ways",
+        servers: &["crashy service backoff_ms=2 -- serve", "witness uses=crashy"],
+        told: &[
+            "root: crashy (server 3) stopped: read of 0x0",
+            "root: crashy starts again in 256 ms",
+            "witness: crashy is gone by Stack",
+            "witness: all work is done, crashy went wrong 8 times",
+        ],
+    },
+    SupervisionCase {
+        name: "a thousand servers end, and all that they had comes back",
+        servers: &["crashy -- fault=none", "reaper admin -- times=1000"],
+        told: &["reaper: 1000 servers ended, and all that they had is back"],
+    },
+];
+
+/// Reads a run of servers under supervision: the ones that end did so well, and what is to be told was.
+///
+/// # Errors
+/// What is wrong.
+pub fn judge_supervision(case: &SupervisionCase, output: &str, end: End) -> Result<(), String> {
+    // A server that is not a service and faults as it is asked to makes the boot script end with 1.
+    if !matches!(end, End::Code(0 | 1)) {
+        return Err(format!("it did not run to its end ({})", describe(end)));
+    }
+    match case.told.iter().find(|text| !output.lines().any(|line| line.starts_with(**text))) {
+        Some(text) => Err(format!("no line begins with `{text}`")),
+        None => Ok(()),
+    }
+}
+
 /// What the root task must survive.
 pub const FAULT_CASES: [FaultCase; 6] = [
     FaultCase {

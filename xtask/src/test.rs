@@ -64,6 +64,9 @@ pub fn run(context: &Context, args: &TestArgs) -> Result<()> {
             sum += fault(context, case)?;
         }
         sum += restart(context)?;
+        for case in &report::SUPERVISION_CASES {
+            sum += supervision(context, case)?;
+        }
         sum += conversation(context);
         sum += debugger(context);
         sum += tracing(context);
@@ -240,6 +243,20 @@ fn fault(context: &Context, case: &report::FaultCase) -> Result<Counts> {
     Ok(result.is_ok().into())
 }
 
+/// Boots with servers that end and start again while others work with them.
+fn supervision(context: &Context, case: &report::SupervisionCase) -> Result<Counts> {
+    heading(case.name);
+    let mut args = non_interactive();
+    args.image.server = case.servers.iter().map(|server| (*server).to_string()).collect();
+    let (end, output) = qemu::boot(context, &args, Streams::Captured)?;
+    let result = report::judge_supervision(case, &output, end);
+    match &result {
+        Ok(()) => println!("ok"),
+        Err(problem) => println!("FAILED: {}: {problem}", case.name),
+    }
+    Ok(result.is_ok().into())
+}
+
 /// Boots with a server that asks for a restart: QEMU ends then, without an exit code.
 fn restart(context: &Context) -> Result<Counts> {
     heading("a server restarts the machine");
@@ -252,6 +269,8 @@ fn restart(context: &Context) -> Result<Counts> {
         Err(problem) => println!("FAILED: the restart: {problem}"),
     }
     Ok(result.is_ok().into())
+}
+
 /// A breakpoint in the kernel and one in a server, where there is a debugger.
 fn debugger(context: &Context) -> Counts {
     heading("breakpoints in kernel and server");
@@ -266,7 +285,7 @@ fn debugger(context: &Context) -> Counts {
 fn tracing(context: &Context) -> Counts {
     heading("recordings of kernel events in QEMU");
     let mut boot = non_interactive();
-    boot.image.server = vec![report::FAULT_CASES[0].server.to_string()];
+    boot.image.server = report::FAULT_CASES[0].servers.iter().map(|server| (*server).to_string()).collect();
     boot.machine.icount = true;
     let mut counts = told(trace::test_boot(context, &boot));
     counts += told(trace::test_long_run(context, &self_test_args(context, "")));
