@@ -26,7 +26,22 @@ impl Root {
         if code & (page_fault_code::PRESENT | page_fault_code::RESERVED) != 0 {
             return Touch::Foreign;
         }
-        self.touch(id, address, Access { write: code & page_fault_code::WRITE != 0, execute: fetch })
+        let needed = Access { write: code & page_fault_code::WRITE != 0, execute: fetch };
+        if self.has(id, address, needed) {
+            // Another thread of the server touched it first.
+            return Touch::Mapped;
+        }
+        self.touch(id, address, needed)
+    }
+
+    /// Whether a server has memory at an address that allows an access.
+    fn has(&self, id: ServerId, address: u64, needed: Access) -> bool {
+        let range = self.range_at(id, address).filter(|range| Lazy::from_tag(range.tag).is_none());
+        let piece = range.and_then(|range| self.pieces.get(range.tag));
+        piece.is_some_and(|piece| {
+            let Access { write, execute } = piece.access;
+            piece.owner == id && (write || !needed.write) && (execute || !needed.execute)
+        })
     }
 
     /// Lets promised memory at an address come, and some around it.
