@@ -11,12 +11,14 @@ pub struct Slots {
     /// No free slot lies below.
     hint: u32,
     in_use: u32,
+    /// Slots that were ever free.
+    total: u32,
 }
 
 impl Slots {
     /// No slot is free.
     pub const fn new() -> Self {
-        Slots { used: [u64::MAX; WORDS], end: 0, hint: 0, in_use: 0 }
+        Slots { used: [u64::MAX; WORDS], end: 0, hint: 0, in_use: 0, total: 0 }
     }
 
     /// Makes the slots `start..end` free; what lies beyond [`MAX_SLOTS`] stays unused.
@@ -25,8 +27,14 @@ impl Slots {
         for slot in start..end {
             self.set(slot, false);
         }
+        self.total += end.saturating_sub(start);
         self.end = self.end.max(end);
         self.hint = self.hint.min(start);
+    }
+
+    /// Slots that are free.
+    pub fn free(&self) -> u32 {
+        self.total - self.in_use
     }
 
     /// Slots in use, of those that were ever free.
@@ -115,7 +123,7 @@ mod tests {
         assert_eq!(slots.take(71), None);
         assert_eq!(slots.take(70), Some(230));
         assert_eq!(slots.take(1), None);
-        assert_eq!(slots.in_use(), 200);
+        assert_eq!((slots.in_use(), slots.free()), (200, 0));
     }
 
     proptest! {

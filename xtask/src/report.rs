@@ -165,7 +165,7 @@ pub fn judge_supervision(case: &SupervisionCase, output: &str, end: End) -> Resu
 }
 
 /// What the root task must survive.
-pub const FAULT_CASES: [FaultCase; 6] = [
+pub const FAULT_CASES: [FaultCase; 7] = [
     FaultCase {
         name: "a server writes where nothing is mapped",
         servers: &["crashy -- fault=write"],
@@ -203,6 +203,12 @@ pub const FAULT_CASES: [FaultCase; 6] = [
             "memtest admin ports=510-51b devices=framebuffer,hpet,pci:1234:1111 quota=80M",
         ],
         told: "memtest: all 16 checks passed",
+        code: 0,
+    },
+    FaultCase {
+        name: "a server asks for memory with values that make no sense",
+        servers: &["memfuzz devices=hpet,pci:1234:1111 quota=24M -- seed=7"],
+        told: "root: memfuzz ended with code 0",
         code: 0,
     },
 ];

@@ -58,6 +58,8 @@ fields! {
         peak_bytes: u64,
         /// Ranges that they form.
         ranges: u64,
+        /// Bytes of its quota that are left.
+        room: u64,
         /// Bytes of the machine that are still free.
         free_bytes: u64,
     }

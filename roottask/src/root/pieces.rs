@@ -4,7 +4,7 @@ use libsel::bootinfo::initial;
 use libsel::cap::AbsoluteSlot;
 use libsel::invoke::RetypeTarget;
 use libsel::proto::admin::KindBytes;
-use roottask::account::Account;
+use roottask::account::{Account, Tables};
 use roottask::phys::Block;
 
 use super::memory::{Memory, untyped};
@@ -70,9 +70,9 @@ impl Pieces {
         frame_bits: u8,
     ) -> Result<Piece, OutOfMemory> {
         let mut piece = Piece::new(wanted, block, 0, slots, frame_bits);
-        let free_places = self.free_places;
+        let free = Tables { places: self.free_places, slots: memory.kernel().slots.free() as usize };
         let account = self.accounts.get_mut(usize::from(wanted.owner));
-        let charged = account.is_none_or(|account| account.charge(piece.charged(), free_places));
+        let charged = account.is_none_or(|account| account.charge(piece.charged(), slots as usize, free));
         let slots = if charged { memory.kernel().slots.take(slots) } else { None };
         if slots.is_none() {
             if charged {
@@ -105,7 +105,7 @@ impl Pieces {
 
     fn refund(&mut self, piece: &Piece) {
         if let Some(account) = self.accounts.get_mut(usize::from(piece.owner)) {
-            account.refund(piece.charged());
+            account.refund(piece.charged(), piece.slots as usize);
         }
     }
 
@@ -257,10 +257,10 @@ impl Pieces {
         }
         let before = *piece;
         (piece.owner, piece.vaddr) = (owner, 0);
-        let charged = piece.charged();
+        let (charged, slots) = (piece.charged(), piece.slots as usize);
         self.refund(&before);
         if let Some(account) = self.accounts.get_mut(usize::from(owner)) {
-            account.burden(charged);
+            account.burden(charged, slots);
         }
     }
 

@@ -92,6 +92,7 @@ impl Root {
                     mapped_bytes: server.mapped_bytes,
                     peak_bytes: server.peak_bytes,
                     ranges: server.ranges,
+                    room: self.pieces.room(id),
                     free_bytes,
                 }))
             }
