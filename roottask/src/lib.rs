@@ -8,6 +8,7 @@ pub mod devices;
 pub mod exit;
 #[cfg(test)]
 mod fuzzing;
+pub mod kept;
 pub mod lazy;
 pub mod loader;
 pub mod manifest;

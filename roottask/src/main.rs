@@ -7,8 +7,9 @@ mod root;
 #[cfg(target_os = "none")]
 #[libsel::root_task(stack = 256 * 1024)]
 fn main(bootinfo: &libsel::bootinfo::BootInfoView<'static>) -> ! {
-    use root::{Root, report};
+    use root::{Root, log, report};
 
+    log::start();
     report::machine(bootinfo);
     let mut root = Root::new(bootinfo);
     report::memory(&mut root);

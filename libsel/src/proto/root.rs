@@ -116,6 +116,11 @@ protocol! {
             /// 0: as intended.
             code: u64,
         },
+        /// What the root task printed and nobody took yet, the oldest first, or nothing. The kernel shows it at the serial
+        /// port; this is for the console to show it on the screen.
+        ///
+        /// Error: `Refused` the caller is not the console.
+        TakeLog = 0x107 -> Text {},
         /// Sends a new reply object as a capability, so that the caller can let one more client wait.
         ///
         /// Errors: `OutOfMemory`; `NoSlot` the caller's receive slot is not free.
@@ -297,6 +302,11 @@ impl RootService {
     /// [`Log`], cut to what fits.
     pub fn log(self, line: &[u8]) -> Result<(), ServiceError> {
         super::call(self.0, &Log { text: Text::cut(line) })
+    }
+
+    /// [`TakeLog`].
+    pub fn take_log(self) -> Result<Text, ServiceError> {
+        super::call(self.0, &TakeLog {})
     }
 
     /// [`Exit`]; comes back only if there is no root task to listen.

@@ -34,6 +34,9 @@ pub mod slot {
     pub const FIRST_IRQ: CPtr = 8;
     /// Interrupts at most.
     pub const MAX_IRQS: usize = 8;
+    /// Bit of the notification, of the console's alone: the root task printed lines
+    /// ([`crate::proto::root::TakeLog`]).
+    pub const LOG: Word = 1 << 34;
     /// A second range of I/O ports, if the server has one.
     pub const MORE_IO_PORTS: Cap<IoPort> = Cap::new(16);
     /// Bit of the signal that the alarm of the server came ([`crate::proto::root::Alarm`]).

@@ -158,7 +158,7 @@ proptest! {
         label in prop_oneof![0x100u64..0x108, 0x200u64..0x204, any::<u64>()],
         words in proptest::collection::vec(prop_oneof![0u64..1000, any::<u64>()], 0..=120),
     ) {
-        let known = (0x100..=0x106).contains(&label);
+        let known = (0x100..=0x107).contains(&label);
         match RootRequest::decode(label, &mut Words { words: words.clone(), next: 0 }) {
             Ok(_) | Err(ServiceError::BadRequest) => prop_assert!(known),
             Err(error) => prop_assert!(!known && error == ServiceError::UnknownRequest),

@@ -8,6 +8,7 @@ pub mod capabilities;
 pub mod device;
 pub mod facts;
 pub mod files;
+pub mod log;
 pub mod map;
 pub mod memory;
 pub mod piece;

@@ -110,6 +110,8 @@ impl Root {
                 }
                 Ok(Answer::Done)
             }
+            RootRequest::TakeLog(_) if self.is_console(id) => Ok(Answer::of(&super::log::take())),
+            RootRequest::TakeLog(_) => Err(ServiceError::Refused.into()),
             RootRequest::Exit(exit) => {
                 if let Some(server) = self.server(id) {
                     println!("root: {} ended with code {}", server.name, exit.code);

@@ -115,6 +115,7 @@ impl Root {
     /// call later, get the kernel's, as the endpoint is gone.
     pub fn forget(&mut self, id: ServerId) {
         self.stop_functions(id);
+        self.tell_nobody(id);
         self.leave_regions(id);
         self.refuse_callers(id);
         if let Some(server) = self.servers.get_mut(usize::from(id)).and_then(Option::take) {
@@ -336,6 +337,7 @@ impl Root {
         if self.debug_calls {
             libsel::sys::debug_name_thread(core.tcb.cptr(), entry.name);
         }
+        self.tell_of_lines(id, core.notification);
         let mut registers = UserContext::default();
         registers.set(Register::Rip, first_instruction).set(Register::Rdi, START_PAGE);
         core.tcb.write_registers(true, libsel::abi::registers::REGISTER_COUNT, &registers)?;

@@ -24,10 +24,26 @@ impl Displays {
         Displays { serial, screen: screen().ok().flatten() }
     }
 
+    /// Output that the serial port shows already.
+    pub fn screen_alone(&mut self) -> ScreenAlone<'_> {
+        ScreenAlone(self.screen.as_mut())
+    }
+
     /// Shows on the screen what was written since the last time.
     pub fn refresh(&mut self) {
         if let Some(screen) = &mut self.screen {
             screen.refresh();
+        }
+    }
+}
+
+/// The screen, if there is one.
+pub struct ScreenAlone<'a>(Option<&'a mut Screen<'static>>);
+
+impl Output for ScreenAlone<'_> {
+    fn write(&mut self, bytes: &[u8]) {
+        if let Some(screen) = &mut self.0 {
+            screen.write(bytes);
         }
     }
 }

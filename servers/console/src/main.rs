@@ -5,6 +5,7 @@ mod displays;
 
 use console::keyboard::Keyboard;
 use console::lines::{Lines, TooManyClients, View};
+use console::output::harmless;
 use console::ps2::Controller;
 use console::serial::Serial;
 use console::session::{self, Session};
@@ -12,6 +13,7 @@ use console::terminal::Decoder;
 use libsel::abi::Word;
 use libsel::cap::{Cap, IrqHandler};
 use libsel::proto::console::{Complete, ConsoleRequest, Hello, Input, Key, Print, ReadKey, ReadLine, Write};
+use libsel::proto::root::RootService;
 use libsel::proto::start::{StartInfo, slot};
 use libsel::proto::{Answer, Caller, Handler, Pending, Service, ServiceError, Text, serve};
 use libsel::rt::{self, Exclusive, print};
@@ -52,8 +54,8 @@ fn main(start: &StartInfo) -> libsel::Result<()> {
             keyboard: Keyboard::new(),
             controller,
         };
-        // Whatever came before the interrupts were connected.
-        console.notified(1 << SERIAL | 1 << KEYBOARD);
+        // Whatever came before this server could be told.
+        console.notified(1 << SERIAL | 1 << KEYBOARD | slot::LOG);
         serve::<ConsoleRequest, _>(&mut console)
     });
     Ok(())
@@ -79,6 +81,18 @@ impl Console<'_> {
                 self.key(key);
             }
         }
+    }
+
+    /// Shows what the root task printed. At the serial port the kernel did so already, wherever the cursor was; there the
+    /// prompt is drawn once more.
+    fn show_log(&mut self) {
+        self.session.begin(&mut self.displays.screen_alone());
+        while let Ok(text) = RootService(slot::ROOT).take_log()
+            && !text.as_bytes().is_empty()
+        {
+            harmless(text.as_bytes(), &mut self.displays.screen_alone());
+        }
+        self.session.settle(&mut self.displays);
     }
 
     /// Tells those who wait what was typed, and shows it.
@@ -115,6 +129,9 @@ impl Service for Console<'_> {
         if bits & 1 << SERIAL != 0 {
             let _ = interrupt(SERIAL).ack();
             self.read_serial();
+        }
+        if bits & slot::LOG != 0 {
+            self.show_log();
         }
         if bits & 1 << KEYBOARD != 0 {
             let _ = interrupt(KEYBOARD).ack();
