@@ -136,7 +136,7 @@ pub const SUPERVISION_CASES: [SupervisionCase; 2] = [
         name: "a client works while its server goes wrong in eight ways",
         servers: &["crashy service backoff_ms=2 -- serve", "witness uses=crashy"],
         told: &[
-            "root: crashy (server 3) stopped: read of 0x0",
+            "root: crashy (server 2) stopped: read of 0x0",
             "root: crashy starts again in 256 ms",
             "witness: crashy is gone by Stack",
             "witness: all work is done, crashy went wrong 8 times",
@@ -200,7 +200,7 @@ pub const FAULT_CASES: [FaultCase; 7] = [
         name: "two servers use all of the memory service",
         servers: &[
             "mempeer service",
-            "memtest admin ports=510-51b devices=framebuffer,hpet,pci:1234:1111 quota=80M",
+            "memtest admin uses=mempeer ports=510-51b devices=framebuffer,hpet,pci:1234:1111 quota=80M",
         ],
         told: "memtest: all 16 checks passed",
         code: 0,

@@ -149,6 +149,11 @@ impl Piece {
         left.then(|| Cap::new(u64::from(self.first_slot) + index))
     }
 
+    /// The frame that is left at an address where the piece is mapped.
+    pub fn frame_at(&self, address: u64) -> Option<Cap<AnyFrame>> {
+        self.any_frame(address.checked_sub(self.vaddr)? / self.frame_bytes())
+    }
+
     /// The frame of a page that is left.
     pub fn frame(&self, page: u64) -> Option<Cap<Page>> {
         self.any_frame(page).filter(|_| self.frame_bits == PAGE_BITS).map(Cap::cast)

@@ -40,7 +40,8 @@ impl Root {
         let piece = range.and_then(|range| self.pieces.get(range.tag));
         piece.is_some_and(|piece| {
             let Access { write, execute } = piece.access;
-            piece.owner == id && (write || !needed.write) && (execute || !needed.execute)
+            let there = piece.owner == id && piece.frame_at(address).is_some();
+            there && (write || !needed.write) && (execute || !needed.execute)
         })
     }
 
