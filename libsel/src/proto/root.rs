@@ -120,7 +120,7 @@ protocol! {
         /// port; this is for the console to show it on the screen.
         ///
         /// Error: `Refused` the caller is not the console.
-        TakeLog = 0x107 -> Text {},
+        TakeLog = 0x10b -> Text {},
         /// Sends a new reply object as a capability, so that the caller can let one more client wait.
         ///
         /// Errors: `OutOfMemory`; `NoSlot` the caller's receive slot is not free.

@@ -130,6 +130,23 @@ impl Lines {
         Ok(())
     }
 
+    /// A client has ended: shows what it did not end itself, and makes room for another.
+    pub fn forget(&mut self, badge: u64, output: &mut impl Output) {
+        let Some(index) = self.lines.iter().take(self.clients).position(|line| line.client.badge == badge)
+        else {
+            return;
+        };
+        let last = self.clients - 1;
+        self.lines.swap(index, last);
+        if let Some(line) = self.lines.get_mut(last) {
+            if line.length > 0 {
+                line.end(output);
+            }
+            line.client = Client { badge: 0, name: None };
+        }
+        self.clients = last;
+    }
+
     /// The line of a client, known or new.
     fn line(&mut self, badge: u64) -> Result<&mut Line, TooManyClients> {
         let known = self.lines.iter().take(self.clients).position(|line| line.client.badge == badge);
@@ -195,6 +212,22 @@ mod tests {
         let (mut lines, mut screen) = (Lines::new(), Screen::default());
         lines.print(1, b"a\x1b[2Jb\tc\x7f\x00\n", &mut screen).unwrap();
         assert_eq!(screen.0, ["1: a?[2Jb\tc??"]);
+    }
+
+    #[test]
+    fn a_client_that_ended_makes_room_and_loses_nothing() {
+        let (mut lines, mut screen) = (Lines::new(), Screen::default());
+        for badge in 1..=MAX_CLIENTS as u64 {
+            lines.print(badge, b"x", &mut screen).unwrap();
+        }
+        lines.hello(3, Name::new("three").unwrap()).unwrap();
+        lines.forget(3, &mut screen);
+        lines.forget(3, &mut screen);
+        assert_eq!(screen.0, ["three: x"]);
+        lines.print(99, b"new\n", &mut screen).unwrap();
+        lines.print(32, b"y\n", &mut screen).unwrap();
+        assert_eq!(screen.0, ["three: x", "99: new", "32: xy"]);
+        assert_eq!(lines.print(3, b"x", &mut screen), Err(TooManyClients));
     }
 
     #[test]

@@ -133,6 +133,14 @@ impl Service for Console<'_> {
         if bits & slot::LOG != 0 {
             self.show_log();
         }
+        if bits & slot::CLIENT_GONE != 0 {
+            while let Some(client) = RootService(slot::ROOT).next_gone() {
+                self.session.gone(client, &mut self.displays);
+                let mut view = View::new(&mut self.session, &mut self.displays);
+                self.lines.forget(client, &mut view);
+                view.settle();
+            }
+        }
         if bits & 1 << KEYBOARD != 0 {
             let _ = interrupt(KEYBOARD).ack();
             self.read_keyboard();
