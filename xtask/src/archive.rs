@@ -9,6 +9,7 @@ use crate::context::Context;
 use crate::failure::missing;
 use crate::image::ImageArgs;
 use crate::limine_conf;
+use crate::outside;
 
 /// A file of the boot volume.
 pub struct BootFile {
@@ -45,7 +46,8 @@ pub fn sources(context: &Context, args: &ImageArgs) -> Result<(String, Vec<(Stri
         missing(format!("cannot read limine.conf in {}: {error}", context.root.display()))
     })?;
     let text = limine_conf::without_servers(&text, &args.no_server);
-    let text = limine_conf::with_servers(&text, &args.server)?;
+    let servers = outside::build(context, args, &limine_conf::parse(&text)?.files())?;
+    let text = limine_conf::with_servers(&text, &servers.entries)?;
     let entry = limine_conf::parse(&text)?;
     if args.root_task.is_some() {
         entry
@@ -57,7 +59,10 @@ pub fn sources(context: &Context, args: &ImageArgs) -> Result<(String, Vec<(Stri
         let replacement = args.root_task.as_deref().filter(|_| entry.root_task() == Some(path));
         let source = match replacement {
             Some(root_task) => root_task.to_path_buf(),
-            None => program_file(&programs, path)?,
+            None => match servers.file(path) {
+                Some(program) => program.to_path_buf(),
+                None => program_file(&programs, path)?,
+            },
         };
         Ok((path.to_string(), source))
     };

@@ -155,7 +155,7 @@ fn servers(root: &Path) -> Result<Vec<(String, PathBuf)>> {
 }
 
 /// The `name` in the `[package]` section of a manifest.
-fn package_name(manifest: &str) -> Option<String> {
+pub fn package_name(manifest: &str) -> Option<String> {
     let section = manifest.lines().skip_while(|line| line.trim() != "[package]").skip(1);
     section.take_while(|line| !line.starts_with('[')).find_map(|line| {
         let (key, value) = line.split_once('=')?;

@@ -88,6 +88,15 @@ impl Context {
         anyhow::bail!("`{text}` failed ({}); its output is above", output.status)
     }
 
+    /// The output of `command`; its messages go to the terminal.
+    ///
+    /// # Errors
+    /// It cannot be started, or it ends with a status other than 0.
+    pub fn read(&self, command: Cmd<'_>) -> Result<String> {
+        self.show(&command);
+        Ok(command.quiet().read()?)
+    }
+
     /// The output of `command`, if it can be started and ends with status 0; its messages are not shown.
     pub fn ask(&self, command: Cmd<'_>) -> Option<String> {
         self.show(&command);

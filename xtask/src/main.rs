@@ -25,6 +25,8 @@ mod machine;
 mod machines;
 mod miri;
 mod needs;
+mod new_server;
+mod outside;
 mod qemu;
 mod report;
 mod setup;
@@ -33,6 +35,7 @@ mod symbols;
 mod test;
 mod tidy;
 mod trace;
+mod tutorial;
 
 use std::process::ExitCode;
 
@@ -60,6 +63,9 @@ enum Verb {
     Setup,
     /// Show each need of the other verbs: found, or missing and its fix
     Doctor,
+    /// Make a server: a crate with a protocol, a test and a client
+    #[command(next_line_help = true)]
+    NewServer(new_server::NewServerArgs),
     /// Compile the kernel, the loader, the root task and the servers
     #[command(next_line_help = true)]
     Build(build::BuildArgs),
@@ -105,6 +111,7 @@ fn dispatch(cli: &Cli) -> Result<u8> {
     match &cli.verb {
         Verb::Setup => setup::run(&context)?,
         Verb::Doctor => doctor::run(&context)?,
+        Verb::NewServer(args) => new_server::run(&context, args)?,
         Verb::Build(args) => build::run(&context, args)?,
         Verb::Image(args) => image::run(&context, args)?,
         Verb::Iso(args) => iso::run(&context, args)?,

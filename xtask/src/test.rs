@@ -18,6 +18,7 @@ use crate::setup;
 use crate::shell;
 use crate::symbols;
 use crate::trace;
+use crate::tutorial;
 
 /// Time limit of one run in QEMU.
 const GUEST_LIMIT_S: u64 = 120;
@@ -35,6 +36,9 @@ pub struct TestArgs {
     /// Only the conversation with the shell, in QEMU
     #[arg(long, conflicts_with_all = ["host", "guest"])]
     pub shell: bool,
+    /// Only the servers outside of the tree, in QEMU
+    #[arg(long, conflicts_with_all = ["host", "guest"])]
+    pub outside: bool,
 }
 
 /// Runs the tests.
@@ -42,6 +46,9 @@ pub struct TestArgs {
 /// # Errors
 /// A test failed, or a part could not run at all.
 pub fn run(context: &Context, args: &TestArgs) -> Result<()> {
+    if args.outside {
+        return finish(outside(context));
+    }
     let mut sum = Counts::default();
     if !args.guest && !args.shell {
         sum += host(context)?;
@@ -70,7 +77,12 @@ pub fn run(context: &Context, args: &TestArgs) -> Result<()> {
         sum += conversation(context);
         sum += debugger(context);
         sum += tracing(context);
+        sum += outside(context);
     }
+    finish(sum)
+}
+
+fn finish(sum: Counts) -> Result<()> {
     println!("\n{} passed, {} failed", sum.passed, sum.failed);
     if sum.failed > 0 {
         bail!("tests failed");
@@ -298,6 +310,21 @@ fn told(result: Result<()>) -> Counts {
         Err(error) => println!("FAILED: {error:#}"),
     }
     result.is_ok().into()
+}
+
+/// Makes servers outside of the tree, tests them on the host, and runs each with a client.
+fn outside(context: &Context) -> Counts {
+    let mut sum = Counts::default();
+    for case in &tutorial::CASES {
+        heading(case.name);
+        let result = tutorial::run(context, case, non_interactive());
+        match &result {
+            Ok(()) => println!("ok"),
+            Err(error) => println!("FAILED: {}: {error:#}", case.name),
+        }
+        sum += result.is_ok().into();
+    }
+    sum
 }
 
 /// The options of a plain `qemu` with the tests' time limit.
