@@ -29,6 +29,7 @@
 //! * [`transport`]: messages in registers and the IPC buffer
 //! * [`start`]: the page that a server starts with
 //! * [`root`], [`admin`], [`console`]: the services
+//! * [`root`], [`console`], [`timer`], [`ramfs`]: the services
 
 pub mod admin;
 mod client;
@@ -36,10 +37,12 @@ pub mod console;
 pub mod memory;
 pub mod pending;
 mod protocol;
+pub mod ramfs;
 pub mod root;
 pub mod service;
 pub mod start;
 mod text;
+pub mod timer;
 pub mod transport;
 pub mod wire;
 
