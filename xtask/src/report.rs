@@ -131,7 +131,7 @@ pub struct SupervisionCase {
 }
 
 /// Servers under supervision.
-pub const SUPERVISION_CASES: [SupervisionCase; 2] = [
+pub const SUPERVISION_CASES: [SupervisionCase; 3] = [
     SupervisionCase {
         name: "a client works while its server goes wrong in eight ways",
         servers: &["crashy service backoff_ms=2 -- serve", "witness uses=crashy"],
@@ -140,6 +140,14 @@ pub const SUPERVISION_CASES: [SupervisionCase; 2] = [
             "root: crashy starts again in 256 ms",
             "witness: crashy is gone by Stack",
             "witness: all work is done, crashy went wrong 8 times",
+        ],
+    },
+    SupervisionCase {
+        name: "clients wait by the timer, and write and read files",
+        servers: &["timer service", "sleepers uses=timer", "ramfs service", "scribe uses=ramfs"],
+        told: &[
+            "sleepers: slept 1, 3 and 20 ms, and until 50 ms were over",
+            "scribe: wrote 18000 bytes, read them, removed them",
         ],
     },
     SupervisionCase {

@@ -1,6 +1,9 @@
 //! The protocol in front of the files.
 
+use libsel::abi::Word;
 use libsel::proto::ramfs::{Close, FileEntry, FileStat, List, Open, Read, Remove, Stat, Write};
+use libsel::proto::root::RootService;
+use libsel::proto::start::slot;
 use libsel::proto::{Answer, Caller, Field, Handler, MAX_TEXT_BYTES, Service, ServiceError, Text};
 
 use crate::files::Files;
@@ -12,7 +15,15 @@ pub struct Ramfs<'a> {
     pub files: Files<'a>,
 }
 
-impl Service for Ramfs<'_> {}
+impl Service for Ramfs<'_> {
+    fn notified(&mut self, bits: Word) {
+        if bits & slot::CLIENT_GONE != 0 {
+            while let Some(client) = RootService(slot::ROOT).next_gone() {
+                self.files.client_gone(client);
+            }
+        }
+    }
+}
 
 fn path(text: &Text) -> Result<&str, ServiceError> {
     core::str::from_utf8(text.as_bytes()).map_err(|_| ServiceError::InvalidArgument)
