@@ -19,7 +19,7 @@ pub struct ImageArgs {
     /// Words for the kernel command line: "domains=4"; may be repeated
     #[arg(long, value_name = "WORDS")]
     pub cmdline: Vec<String>,
-    /// Start one more of servers/, "crashy -- fault=panic", or a crate: "./dir"
+    /// Start one more: "crashy -- fault=panic", or a crate: "./folder"
     #[arg(long, value_name = "NAME|PATH WORDS")]
     pub server: Vec<String>,
     /// Leave out a server of limine.conf: "shell"; may be repeated
