@@ -120,7 +120,7 @@ pub fn run(context: &Context, args: &NewServerArgs) -> Result<()> {
     if args.boot {
         println!("    cargo xtask qemu");
     } else {
-        println!("    cargo xtask qemu --server \"{server} service\" --server {name}-client");
+        println!("    cargo xtask qemu --server \"{server} service\" --server \"{name}-client uses={name}\"");
     }
     Ok(())
 }
@@ -221,7 +221,7 @@ fn enter(context: &Context, name: &str, boot: bool) -> Result<()> {
     if boot {
         let conf = context.root.join("limine.conf");
         let text = fs::read_to_string(&conf)?;
-        let servers = [format!("{name} service"), format!("{name}-client")];
+        let servers = [format!("{name} service"), format!("{name}-client uses={name}")];
         write(&conf, &limine_conf::with_servers(&text, &servers)?)?;
     }
     Ok(())

@@ -61,7 +61,7 @@ pub fn run(context: &Context, case: &Case, mut args: QemuArgs) -> Result<()> {
         let crate_folder = folder.join(case.server);
         host_test(context, &crate_folder)?;
         args.image.server =
-            vec![format!("{} service", crate_folder.display()), format!("{}-client", case.server)];
+            vec![format!("{} service", crate_folder.display()), format!("{0}-client uses={0}", case.server)];
         judge(case, qemu::boot(context, &args, Streams::Captured)?)
     });
     fs::remove_dir_all(&folder)?;
