@@ -18,7 +18,7 @@ use crate::iso;
 use crate::machine::{EXIT_PORT_WORD, EXIT_WORD, MachineArgs, Medium, Serial};
 use crate::needs::Need;
 use crate::setup;
-use crate::shell::SHELL;
+use crate::shell::INTERACTIVE_SERVERS;
 
 /// Options of `qemu`.
 #[derive(Args, Clone)]
@@ -98,7 +98,7 @@ pub fn boot(context: &Context, args: &QemuArgs, streams: Streams) -> Result<(End
     let interactive = streams == Streams::Interactive;
     let mut args = args.clone();
     if !interactive {
-        args.image.no_server.push(SHELL.into());
+        args.image.no_server.extend(INTERACTIVE_SERVERS.map(String::from));
     }
     let more: &[&str] = if interactive { &[EXIT_PORT_WORD] } else { &[EXIT_PORT_WORD, EXIT_WORD] };
     let command = prepare(context, &args, more, interactive)?;

@@ -7,14 +7,14 @@ use crate::context::Context;
 use crate::dialogue::Dialogue;
 use crate::qemu::{self, QemuArgs};
 
-/// The server that is left out where nobody can type.
-pub const SHELL: &str = "shell";
+/// The servers that are left out where nobody can type.
+pub const INTERACTIVE_SERVERS: [&str; 3] = ["shell", "ramfs", "timer"];
 /// Time for one answer, on a slow host.
 const PATIENCE: Duration = Duration::from_secs(60);
 const PROMPT: &str = "selkie> ";
 
 /// What is typed, and what has to be seen then, in this order, before the next prompt.
-const SCRIPT: [(&str, &[&str]); 14] = [
+const SCRIPT: [(&str, &[&str]); 19] = [
     ("help\r", &["list the commands", "restart the machine"]),
     ("ps\r", &["PID NAME", "console", "running", "shell"]),
     ("mem\r", &["RAM", "[#", "free blocks", "used by", "servers"]),
@@ -31,6 +31,11 @@ const SCRIPT: [(&str, &[&str]); 14] = [
     ("hlep\r", &["did you mean `help`?"]),
     ("spawn hello\r", &["hello is started", "hello: the sum of 1 to 1000 is 500500"]),
     ("bench\r", &["call of the console", "malloc and free of 4096 bytes"]),
+    ("write note some words\r", &[]),
+    ("cat note\r", &["some words"]),
+    ("ls\r", &["hello", "note"]),
+    ("rm note\r", &[]),
+    ("cat note\r", &["there is no file `note`"]),
     ("cat nothing\r", &["there is no file `nothing`"]),
 ];
 

@@ -1,24 +1,26 @@
 //! The machine as it is: requests to the root task, the console, and the boot archive.
 
-use core::slice;
-
 use libsel::proto::admin::{
     Capability, CapabilityInfo, Kill, Memory, MemoryInfo, Range, RangeInfo, Reboot, Server, ServerInfo, Spawn,
 };
+use libsel::proto::ramfs::{Close, List, Open, Read, Remove, Write};
 use libsel::proto::root::{FileInfo, RootService};
 use libsel::proto::start::slot;
-use libsel::proto::{Name, Request, ServiceError, Text, call};
+use libsel::proto::{Client, NAME_BYTES, Name, Request, ServiceError, Text, call};
 use libsel::rt::{console, start_info};
-use shell::system::{Failure, Result, System, each};
+use shell::system::{Failure, Result, System};
 
 const CRASHY: &str = "crashy";
+const RAMFS: &str = "ramfs";
 
 /// The machine.
 #[derive(Default)]
 pub struct Live {
-    /// The file that was read last, and where it is mapped: it stays so.
-    mapped: Option<(u64, &'static [u8])>,
+    files: Option<Client>,
 }
+
+/// Bytes that are written at once.
+const MAX_PART_BYTES: usize = 512;
 
 const ROOT: RootService = RootService(slot::ROOT);
 
@@ -32,39 +34,23 @@ fn ask<R: Request>(request: &R) -> Result<R::Reply> {
 }
 
 impl Live {
-    /// A file's number and size.
-    fn find(&mut self, name: &str) -> Result<(u64, FileInfo)> {
-        let (mut index, mut found) = (0, None);
-        each(
-            |at| ROOT.boot_file(at).map_err(Failure::from),
-            |file| {
-                if file.name.as_str() == name {
-                    found = Some((index, file));
-                }
-                index += 1;
-                Ok(())
-            },
-        )?;
-        found.ok_or(ServiceError::NotFound.into())
+    /// Asks the file server; it is found at the first need, and again after a restart.
+    fn files<R: Request>(&mut self, request: &R) -> Result<R::Reply> {
+        let name = Name::new(RAMFS).ok_or(ServiceError::NotFound)?;
+        Ok(self.files.get_or_insert_with(|| Client::new(name)).call(request)?)
     }
 
-    /// The contents of a file.
-    fn contents(&mut self, name: &str) -> Result<&'static [u8]> {
-        let (index, file) = self.find(name)?;
-        if let Some((known, bytes)) = self.mapped
-            && known == index
-        {
-            return Ok(bytes);
-        }
-        if let Some((_, bytes)) = self.mapped.take() {
-            ROOT.unmap(bytes.as_ptr().addr() as u64, bytes.len() as u64)?;
-        }
-        let start = core::ptr::with_exposed_provenance(ROOT.map_boot_file(index)? as usize);
-        // SAFETY: the root task mapped the whole file there, and nobody writes it. It is unmapped above only, after the
-        // reference in `mapped` is gone; no caller keeps its copy for longer than one read.
-        let bytes: &'static [u8] = unsafe { slice::from_raw_parts(start, file.bytes as usize) };
-        self.mapped = Some((index, bytes));
-        Ok(bytes)
+    /// Does something with an open file.
+    fn with_file<T>(
+        &mut self,
+        name: &str,
+        create: bool,
+        work: impl FnOnce(&mut Self, u64) -> Result<T>,
+    ) -> Result<T> {
+        let file = self.files(&Open { create, path: Text::cut(name.as_bytes()) })?;
+        let done = work(self, file);
+        self.files(&Close { file })?;
+        done
     }
 }
 
@@ -107,7 +93,7 @@ impl System for Live {
     }
 
     fn trace(&mut self) -> Result<u64> {
-        Err(Failure::text("this kernel keeps no trace ring; `cargo xtask bench` measures it from outside"))
+        Err(Failure::text("this kernel keeps no trace ring; `cargo xtask trace` boots one that does"))
     }
 
     fn image(&mut self, index: u64) -> Result<FileInfo> {
@@ -115,24 +101,40 @@ impl System for Live {
     }
 
     fn file(&mut self, index: u64) -> Result<FileInfo> {
-        self.image(index)
+        let entry = self.files(&List { index })?;
+        let path = core::str::from_utf8(entry.path.as_bytes()).unwrap_or("?");
+        let shown = path.get(..path.floor_char_boundary(NAME_BYTES)).unwrap_or(path);
+        let name = Name::new(shown).ok_or(ServiceError::BadReply)?;
+        Ok(FileInfo { name, bytes: entry.bytes })
     }
 
     fn read(&mut self, name: &str, offset: u64, into: &mut [u8]) -> Result<usize> {
-        let contents = self.contents(name)?;
-        let rest = contents.get(offset as usize..).unwrap_or_default();
-        for (to, from) in into.iter_mut().zip(rest) {
-            *to = *from;
-        }
-        Ok(rest.len().min(into.len()))
+        self.with_file(name, false, |live, file| {
+            let part = live.files(&Read { file, offset, bytes: into.len() as u64 })?;
+            for (to, from) in into.iter_mut().zip(part.as_bytes()) {
+                *to = *from;
+            }
+            Ok(part.as_bytes().len())
+        })
     }
 
-    fn write(&mut self, _: &str, _: &[u8]) -> Result<()> {
-        Err(Failure::text("the boot archive cannot be changed, and there is no other file system"))
+    fn write(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
+        match self.remove(name) {
+            Ok(()) | Err(Failure::Service(ServiceError::NotFound)) => {}
+            Err(failure) => return Err(failure),
+        }
+        self.with_file(name, true, |live, file| {
+            let mut offset = 0;
+            for part in bytes.chunks(MAX_PART_BYTES) {
+                live.files(&Write { file, offset, content: Text::cut(part) })?;
+                offset += part.len() as u64;
+            }
+            Ok(())
+        })
     }
 
     fn remove(&mut self, name: &str) -> Result<()> {
-        self.write(name, b"")
+        self.files(&Remove { path: Text::cut(name.as_bytes()) })
     }
 
     fn ticks(&mut self) -> u64 {
