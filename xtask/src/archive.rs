@@ -48,6 +48,7 @@ pub fn sources(context: &Context, args: &ImageArgs) -> Result<(String, Vec<(Stri
     let text = limine_conf::without_servers(&text, &args.no_server);
     let servers = outside::build(context, args, &limine_conf::parse(&text)?.files())?;
     let text = limine_conf::with_servers(&text, &servers.entries)?;
+    let text = limine_conf::with_files(&text, &file_names(&args.file)?)?;
     let entry = limine_conf::parse(&text)?;
     if args.root_task.is_some() {
         entry
@@ -57,17 +58,31 @@ pub fn sources(context: &Context, args: &ImageArgs) -> Result<(String, Vec<(Stri
     let programs = build::folder(context, &args.build);
     let source = |path: &str| {
         let replacement = args.root_task.as_deref().filter(|_| entry.root_task() == Some(path));
-        let source = match replacement {
-            Some(root_task) => root_task.to_path_buf(),
-            None => match servers.file(path) {
-                Some(program) => program.to_path_buf(),
-                None => program_file(&programs, path)?,
-            },
+        let given = given_file(&args.file, path).or_else(|| servers.file(path));
+        let source = match replacement.or(given) {
+            Some(source) => source.to_path_buf(),
+            None => program_file(&programs, path)?,
         };
         Ok((path.to_string(), source))
     };
     let sources = entry.files().into_iter().map(source).collect::<Result<_>>()?;
     Ok((text, sources))
+}
+
+/// The names of given files, under which they are in the archive.
+fn file_names(files: &[PathBuf]) -> Result<Vec<String>> {
+    let name = |path: &PathBuf| {
+        let name = path.file_name().and_then(|name| name.to_str());
+        let name = name.filter(|name| !name.contains(char::is_whitespace));
+        name.map(String::from).with_context(|| format!("--file: {} has no usable name", path.display()))
+    };
+    files.iter().map(name).collect()
+}
+
+/// The given file for the volume path `boot/NAME`.
+fn given_file<'a>(files: &'a [PathBuf], path: &str) -> Option<&'a Path> {
+    let name = path.strip_prefix("boot/")?;
+    files.iter().find(|file| file.file_name().is_some_and(|own| own == name)).map(PathBuf::as_path)
 }
 
 /// The built program for the volume path `boot/NAME`.
@@ -88,5 +103,15 @@ mod tests {
         for path in ["selkie", "boot/a/b", "etc/x"] {
             assert!(program_file(folder, path).is_err(), "{path}");
         }
+    }
+
+    #[test]
+    fn given_files_keep_their_names() {
+        let files = [PathBuf::from("/x/a.ops"), PathBuf::from("b")];
+        assert_eq!(file_names(&files).unwrap(), ["a.ops", "b"]);
+        assert_eq!(given_file(&files, "boot/a.ops"), Some(Path::new("/x/a.ops")));
+        assert_eq!(given_file(&files, "boot/c"), None);
+        assert!(file_names(&[PathBuf::from("/x/..")]).is_err());
+        assert!(file_names(&[PathBuf::from("two words")]).is_err());
     }
 }

@@ -96,13 +96,30 @@ pub fn with_command_line(text: &str, words: &str) -> Result<String> {
 /// # Errors
 /// There is no menu entry.
 pub fn with_servers(text: &str, servers: &[String]) -> Result<String> {
-    let end = entry_lines(text)?.last().map_or(0, |(index, _)| index + 1);
-    let mut lines: Vec<String> = text.lines().map(String::from).collect();
-    for (number, server) in servers.iter().enumerate() {
+    let module = |server: &String| {
         let name = server.split_whitespace().next().unwrap_or_default();
-        let at = end + 2 * number;
+        (name.to_string(), format!("server {server}"))
+    };
+    with_modules(text, servers.iter().map(module))
+}
+
+/// `text` with one more boot module for each of `files` at the end of its first menu entry: data, known to servers by
+/// their names.
+///
+/// # Errors
+/// There is no menu entry.
+pub fn with_files(text: &str, files: &[String]) -> Result<String> {
+    with_modules(text, files.iter().map(|name| (name.clone(), format!("file {name}"))))
+}
+
+/// `text` with modules, each a file's name and its string, at the end of its first menu entry.
+fn with_modules(text: &str, modules: impl Iterator<Item = (String, String)>) -> Result<String> {
+    let mut at = entry_lines(text)?.last().map_or(0, |(index, _)| index + 1);
+    let mut lines: Vec<String> = text.lines().map(String::from).collect();
+    for (name, string) in modules {
         lines.insert(at, format!("    module_path: boot():/boot/{name}"));
-        lines.insert(at + 1, format!("    module_cmdline: server {server}"));
+        lines.insert(at + 1, format!("    module_cmdline: {string}"));
+        at += 2;
     }
     Ok(lines.join("\n") + "\n")
 }
@@ -177,6 +194,8 @@ mod tests {
         let expected = [module("boot/a", "server a x=1"), module("boot/b", "server b -- y")];
         assert_eq!(entry.modules, expected);
         assert_eq!(with_servers(text, &[]).unwrap(), text);
+        let entry = parse(&with_files(text, &["c.txt".to_string()]).unwrap()).unwrap();
+        assert_eq!(entry.modules, [module("boot/c.txt", "file c.txt")]);
     }
 
     #[test]

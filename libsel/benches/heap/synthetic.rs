@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::workload::Builder;
+use super::workload::Builder;
 
 /// All of them. `syn-badbin` is about the worst operation, `syn-grow` about memory: speed goals leave them out.
 pub const NAMES: [&str; 8] = [

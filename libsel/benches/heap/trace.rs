@@ -6,7 +6,7 @@ use std::path::Path;
 
 use flate2::read::GzDecoder;
 
-use crate::workload::Builder;
+use super::workload::Builder;
 
 /// Magic, number of operations, of allocations, of blocks live at once, of bytes live at once.
 const HEADER_BYTES: usize = 36;

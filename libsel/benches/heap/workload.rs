@@ -1,6 +1,6 @@
 //! A workload: a stream of operations, decoded before anything is timed.
 
-use crate::{synthetic, trace};
+use super::{synthetic, trace};
 
 /// What an operation does.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

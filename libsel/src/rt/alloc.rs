@@ -5,12 +5,16 @@
 
 use core::alloc::{GlobalAlloc, Layout};
 use core::ptr::{self, NonNull};
+use core::sync::atomic::{AtomicUsize, Ordering};
 
 use super::{Exclusive, start_info};
 use crate::abi::Word;
 use crate::heap::{Growth, Heap, Source, Stats};
 use crate::proto::root::{Map, MapFlags, Protection, RootService};
 use crate::proto::start::{HEAP_START, slot};
+
+/// Requests to the root task so far.
+static REQUESTS: AtomicUsize = AtomicUsize::new(0);
 
 /// Memory from the root task.
 struct RootMemory {
@@ -22,12 +26,14 @@ impl RootMemory {
     fn map(address: Word, bytes: usize) -> Option<NonNull<u8>> {
         let (bytes, protection) = (bytes as Word, Protection::READ_WRITE);
         let request = Map { address, bytes, align: 0, protection, flags: MapFlags::NONE };
+        REQUESTS.fetch_add(1, Ordering::Relaxed);
         let address = RootService(slot::ROOT).map(request).ok()?;
         NonNull::new(ptr::with_exposed_provenance_mut(address as usize))
     }
 
     /// A range that cannot be unmapped stays mapped: memory is lost, nothing worse.
     fn unmap(start: NonNull<u8>, bytes: usize) {
+        REQUESTS.fetch_add(1, Ordering::Relaxed);
         let _ = RootService(slot::ROOT).unmap(start.addr().get() as Word, bytes as Word);
     }
 }
@@ -109,6 +115,11 @@ unsafe impl GlobalAlloc for ServerHeap {
 /// The heap's figures.
 pub fn stats() -> Stats {
     ServerHeap::with(|heap| heap.stats())
+}
+
+/// How often the heap asked the root task for memory, or gave it back.
+pub fn requests() -> usize {
+    REQUESTS.load(Ordering::Relaxed)
 }
 
 /// Gives the root task back what the heap holds and no block needs.

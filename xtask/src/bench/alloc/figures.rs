@@ -7,7 +7,7 @@ use super::goals::Verdict;
 /// One figure.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Figure {
-    /// The benchmark: malloc, phys, virt.
+    /// The benchmark: malloc, phys, virt, guest.
     pub bench: String,
     /// What was replayed.
     pub workload: String,
@@ -33,6 +33,11 @@ impl Figures {
             self.0.push(parse(line).with_context(|| format!("the benchmark printed no figure: {line}"))?);
         }
         Ok(())
+    }
+
+    /// Takes one figure.
+    pub fn push(&mut self, figure: Figure) {
+        self.0.push(figure);
     }
 
     /// One figure's value.

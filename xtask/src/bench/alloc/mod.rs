@@ -1,11 +1,14 @@
 //! `bench alloc`: the three allocators against their peers, on the host.
 //!
 //! The benchmarks are `libsel`'s `heap` and `roottask`'s `phys` and `virt`. Each prints one line of JSON
-//! for each figure; here they become tables, pictures, and a verdict on each goal of `goals.toml`.
+//! for each figure; here they become tables, pictures, and a verdict on each goal of `goals.toml`. `guest` is apart: the
+//! streams of `heap` in a server in QEMU.
 mod bars;
 mod figures;
 mod goals;
+mod guest;
 mod kept;
+mod streams;
 mod tables;
 
 use std::path::PathBuf;
@@ -28,7 +31,7 @@ const BENCHMARKS: [(&str, &str, &str); 3] =
 #[command(
     after_help = "Runs on this machine, all candidates in turn; only ratios within one run mean\nanything. The \
 figures are kept in target/bench-alloc.json.\n\nExamples:\n  cargo xtask bench alloc --quick\n  cargo xtask bench alloc \
---only heap --trace redis.at1.gz\n  cargo xtask bench alloc --only heap --workload cc1 --workload syn-larson"
+--only heap --trace redis.at1.gz\n  cargo xtask bench alloc --only heap --workload cc1 --workload syn-larson\n  cargo xtask bench alloc --guest"
 )]
 pub struct AllocArgs {
     /// Fewer repetitions, instruction counts of ours alone
@@ -46,6 +49,9 @@ pub struct AllocArgs {
     /// Only these candidates; ratios need the one compared with
     #[arg(long, value_name = "NAME")]
     pub candidate: Vec<String>,
+    /// Malloc alone, in a server in QEMU: instructions, and requests to the root task
+    #[arg(long, conflicts_with_all = ["quick", "only", "candidate"])]
+    pub guest: bool,
     /// Make this run the one in docs/, each benchmark by itself
     #[arg(long, conflicts_with_all = ["quick", "workload", "candidate", "trace"])]
     pub save: bool,
@@ -56,6 +62,9 @@ pub struct AllocArgs {
 /// # Errors
 /// A benchmark does not build, or does not come to its end.
 pub fn run(context: &Context, args: &AllocArgs) -> Result<()> {
+    if args.guest {
+        return guest::run(context, args);
+    }
     let goals = Goals::read()?;
     let mut figures = Figures::default();
     for (package, benchmark, word) in BENCHMARKS {
