@@ -47,6 +47,8 @@ pub mod bootinfo;
 pub mod cap;
 pub mod error;
 pub mod fault;
+#[cfg(test)]
+mod fuzzing;
 pub mod heap;
 pub mod invoke;
 pub mod ipc;

@@ -7,6 +7,7 @@ pub mod clean;
 pub mod devices;
 pub mod exit;
 #[cfg(test)]
+#[path = "../../libsel/src/fuzzing.rs"]
 mod fuzzing;
 pub mod kept;
 pub mod lazy;

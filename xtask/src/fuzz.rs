@@ -31,7 +31,7 @@ const HANG: Duration = Duration::from_secs(60);
 #[command(after_help = "An operation is one kernel entry (system call, fault, interrupt) or one request,\n\
 followed by a check of every invariant.")]
 pub struct FuzzArgs {
-    /// What is run: kernel, phys, virt
+    /// What is run: kernel, phys, virt, heap
     #[arg(long, value_enum, default_value_t = Target::Kernel, hide_possible_values = true)]
     pub target: Target,
     /// Operations in all

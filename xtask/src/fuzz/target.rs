@@ -10,6 +10,8 @@ pub enum Target {
     Phys,
     /// The root task's allocator of addresses
     Virt,
+    /// Malloc
+    Heap,
 }
 
 impl Target {
@@ -19,6 +21,7 @@ impl Target {
             Target::Kernel => ("kernel", "tests::fuzz::worker::worker"),
             Target::Phys => ("roottask", "phys::tests::model::long_run"),
             Target::Virt => ("roottask", "virt::tests::model::long_run"),
+            Target::Heap => ("libsel", "heap::tests::model::long_run"),
         }
     }
 
@@ -28,6 +31,7 @@ impl Target {
             Target::Kernel => "kernel",
             Target::Phys => "phys",
             Target::Virt => "virt",
+            Target::Heap => "heap",
         }
     }
 }

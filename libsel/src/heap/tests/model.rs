@@ -94,45 +94,61 @@ impl Model {
         Some(block)
     }
 
-    fn apply(&mut self, heap: &mut TestHeap, op: &Op) {
+    /// Does one operation; whether there was a block for it, and memory.
+    fn apply(&mut self, heap: &mut TestHeap, op: &Op) -> bool {
         match *op {
             Op::Alloc { size, align_log2 } => {
                 let layout = layout(size, 1 << align_log2);
-                if let Some(start) = heap.alloc(layout) {
+                let start = heap.alloc(layout);
+                if let Some(start) = start {
                     self.claim(start, layout);
                 }
+                start.is_some()
             }
             Op::Free { pick } => {
-                if let Some(block) = self.take(pick) {
+                let block = self.take(pick);
+                if let Some(block) = &block {
                     // SAFETY: a live block of this layout.
                     unsafe { heap.dealloc(block.start, block.layout) };
                 }
+                block.is_some()
             }
             Op::Realloc { pick, size } => self.realloc(heap, pick, size),
-            Op::Trim => heap.trim(),
+            Op::Trim => {
+                heap.trim();
+                true
+            }
         }
     }
 
-    fn realloc(&mut self, heap: &mut TestHeap, pick: usize, size: usize) {
-        let Some(mut block) = self.take(pick) else { return };
+    fn realloc(&mut self, heap: &mut TestHeap, pick: usize, size: usize) -> bool {
+        let Some(mut block) = self.take(pick) else { return false };
         // SAFETY: a live block of this layout.
         match unsafe { heap.realloc(block.start, block.layout, size) } {
             Some(start) => {
                 block.start = start;
                 block.verify(size.min(block.layout.size()));
                 self.claim(start, layout(size, block.layout.align()));
+                true
             }
-            None => self.claim(block.start, block.layout),
+            None => {
+                // It was not touched.
+                block.verify(block.layout.size());
+                self.claim(block.start, block.layout);
+                false
+            }
         }
     }
 }
 
-fn run(ops: &[Op], area_bytes: usize, placement: Placement) {
+/// Does all operations, with a look at everything after so many of them; how many succeeded.
+fn run(ops: &[Op], area_bytes: usize, placement: Placement, check_every: usize) -> u64 {
+    let mut succeeded = 0;
     let mut heap = TestHeap::new(Arena::new(area_bytes, placement));
     let mut model = Model::default();
     for (index, op) in ops.iter().enumerate() {
-        model.apply(&mut heap, op);
-        if index % 8 == 0 {
+        succeeded += u64::from(model.apply(&mut heap, op));
+        if index % check_every == 0 {
             check(&heap);
         }
     }
@@ -146,6 +162,19 @@ fn run(ops: &[Op], area_bytes: usize, placement: Placement) {
     assert_eq!(check(&heap), Default::default());
     assert!(heap.stats().area_bytes <= 4096);
     assert_eq!(heap.stats().mapped_bytes, 0);
+    succeeded
+}
+
+/// One process of `cargo xtask fuzz --target heap`: a case in memory of each kind.
+#[test]
+#[ignore = "run by cargo xtask fuzz"]
+fn long_run() {
+    crate::fuzzing::work(op(), 1200, |ops| {
+        let plenty = run(&ops, 32 << 20, Placement::Contiguous, 1);
+        run(&ops, 32 << 20, Placement::Scattered, 1);
+        run(&ops, 256 << 10, Placement::Contiguous, 1);
+        plenty
+    });
 }
 
 fn config() -> ProptestConfig {
@@ -154,6 +183,8 @@ fn config() -> ProptestConfig {
 
 /// Which bytes of a block are written and compared: under Miri each one takes long.
 const STRIDE: usize = if cfg!(miri) { 61 } else { 1 };
+/// Operations between two looks at everything.
+const CHECK_EVERY: usize = 8;
 const STEPS: usize = if cfg!(miri) { 60 } else { 600 };
 
 proptest! {
@@ -161,17 +192,17 @@ proptest! {
 
     #[test]
     fn contiguous(ops in prop::collection::vec(op(), 1..STEPS)) {
-        run(&ops, 32 << 20, Placement::Contiguous);
+        run(&ops, 32 << 20, Placement::Contiguous, CHECK_EVERY);
     }
 
     #[test]
     fn scattered(ops in prop::collection::vec(op(), 1..STEPS)) {
-        run(&ops, 32 << 20, Placement::Scattered);
+        run(&ops, 32 << 20, Placement::Scattered, CHECK_EVERY);
     }
 
     #[test]
     fn short_of_memory(ops in prop::collection::vec(op(), 1..STEPS)) {
-        run(&ops, 256 << 10, Placement::Contiguous);
+        run(&ops, 256 << 10, Placement::Contiguous, CHECK_EVERY);
     }
 }
 

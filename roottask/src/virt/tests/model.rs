@@ -171,7 +171,7 @@ fn run(ops: Vec<Op>) -> u64 {
 #[test]
 #[ignore = "run by cargo xtask fuzz"]
 fn long_run() {
-    crate::fuzzing::work(op(), run);
+    crate::fuzzing::work(op(), 400, run);
 }
 
 proptest! {

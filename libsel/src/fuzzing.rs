@@ -1,11 +1,15 @@
-//! The long run of a model test: `cargo xtask fuzz --target phys` (or `virt`) tells it what to do by environment variables,
-//! and reads its lines. The operations are those of the model test; a case is a list of them, named by seed and number.
+//! The long run of a model test: `cargo xtask fuzz --target heap` (or `phys`, `virt`) tells it what to do by environment
+//! variables, and reads its lines. The operations are those of the model test; a case is a list of them, named by seed and
+//! number. The root task's tests are compiled with this file too.
 
 use std::collections::BTreeMap;
 use std::env;
 use std::fmt::Debug;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::string::{String, ToString};
 use std::time::{Duration, Instant};
+use std::vec::Vec;
+use std::{format, println};
 
 use proptest::collection;
 use proptest::strategy::{Strategy, ValueTree};
@@ -13,8 +17,6 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
 /// Begins every line that is meant for `cargo xtask fuzz`.
 const PREFIX: &str = "fuzz: ";
-/// Operations of a case at most.
-const LONGEST: usize = 400;
 /// Time between two reports.
 const REPORT_EVERY: Duration = Duration::from_secs(1);
 /// Shorter sequences that are tried when a case has failed.
@@ -24,15 +26,15 @@ fn number(name: &str) -> Option<u64> {
     env::var(name).ok()?.parse().ok()
 }
 
-/// Runs cases until all operations are done, or one fails. `run` returns how many operations succeeded, and panics if
-/// anything is wrong.
-pub fn work<T: Debug + Clone>(op: impl Strategy<Value = T>, run: impl Fn(Vec<T>) -> u64) {
+/// Runs cases of fewer than `longest` operations until all operations are done, or one fails. `run` returns how many
+/// operations succeeded, and panics if anything is wrong.
+pub fn work<T: Debug + Clone>(op: impl Strategy<Value = T>, longest: usize, run: impl Fn(Vec<T>) -> u64) {
     let seed = number("SELKIE_FUZZ_SEED").unwrap_or(1);
     let operations = number("SELKIE_FUZZ_OPS").unwrap_or(1000);
     let single = number("SELKIE_FUZZ_CASE");
     let first = single.or(number("SELKIE_FUZZ_FIRST")).unwrap_or(0);
     let stride = number("SELKIE_FUZZ_STRIDE").unwrap_or(1).max(1);
-    let ops = collection::vec(op, 1..LONGEST);
+    let ops = collection::vec(op, 1..longest);
     let mut names: BTreeMap<String, u64> = BTreeMap::new();
     let (mut done, mut good, mut cases) = (0, 0, 0);
     let mut reported = Instant::now();
