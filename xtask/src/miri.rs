@@ -7,7 +7,8 @@
 //!   the paths through capabilities, slots, threads, messages and reply objects on which unsafe code lies;
 //! * the root task's buddy but for its parts: its tests look at all tables after each step, which takes Miri minutes;
 //! * random models of pure code (the kernel's queue and refills, the root task's tree): safe code that forbids unsafe;
-//! * `sel-abi`: it has no tests of its own;
+//! * `sel-abi`: it has no tests of its own; `heapbench`'s file format: safe code;
+//! * the long runs of models: they are `cargo xtask fuzz`'s, and ignored by every other run of the tests;
 //! * the kernel's port to the machine, libsel's system calls, the programs of root task and servers: inline assembly.
 use std::time::Instant;
 
@@ -37,7 +38,7 @@ const RUNS: [Run; 3] = [
     },
     Run {
         package: "roottask",
-        filters: &["phys::bitset", "phys::cache", "virt::bins", "virt::tests::cases"],
+        filters: &["phys::bitset", "phys::cache", "virt::bins", "virt::split", "virt::tests::cases"],
         // The tables of the tests live for ever, as those of the root task do.
         flags: "-Zmiri-strict-provenance -Zmiri-ignore-leaks",
         reason: "strict",
