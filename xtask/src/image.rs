@@ -25,7 +25,7 @@ pub struct ImageArgs {
     /// Leave out a server of limine.conf: "shell"; may be repeated
     #[arg(long, value_name = "NAME")]
     pub no_server: Vec<String>,
-    /// Put one more file into the boot archive, under its own name; may be repeated
+    /// Put one more file into the boot archive; may be repeated
     #[arg(long, value_name = "FILE")]
     pub file: Vec<PathBuf>,
     #[command(flatten)]

@@ -49,7 +49,7 @@ pub struct AllocArgs {
     /// Only these candidates; ratios need the one compared with
     #[arg(long, value_name = "NAME")]
     pub candidate: Vec<String>,
-    /// Malloc alone, in a server in QEMU: instructions, and requests to the root task
+    /// Malloc in a server in QEMU: instructions, requests to the root task
     #[arg(long, conflicts_with_all = ["quick", "only", "candidate"])]
     pub guest: bool,
     /// Make this run the one in docs/, each benchmark by itself
