@@ -7,7 +7,7 @@ use core::alloc::{GlobalAlloc, Layout};
 use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicUsize, Ordering};
 
-use super::{Exclusive, start_info};
+use super::{Exclusive, start_info, ticks};
 use crate::abi::Word;
 use crate::heap::{Growth, Heap, Source, Stats};
 use crate::proto::root::{Map, MapFlags, Protection, RootService};
@@ -64,10 +64,8 @@ unsafe impl Source for RootMemory {
     }
 
     fn secret(&mut self) -> usize {
-        // SAFETY: every x86_64 processor has the instruction, and user mode may use it (abi.md 8.6).
-        let ticks = unsafe { core::arch::x86_64::_rdtsc() };
         let secret = start_info().map_or(0, |info| info.secret);
-        (secret ^ ticks.wrapping_mul(0x9e37_79b9_7f4a_7c15)) as usize
+        (secret ^ ticks().wrapping_mul(0x9e37_79b9_7f4a_7c15)) as usize
     }
 }
 

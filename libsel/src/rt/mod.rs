@@ -6,6 +6,8 @@
 //! recurses deeply has to ask for enough.
 
 pub mod alloc;
+mod bounded;
+mod clock;
 pub mod console;
 pub mod entry;
 mod exclusive;
@@ -21,6 +23,8 @@ mod start;
 #[cfg(test)]
 mod tests;
 
+pub use bounded::Bounded;
+pub use clock::ticks;
 pub use exclusive::Exclusive;
 pub use outcome::Outcome;
 pub use start::{exit, start_info};

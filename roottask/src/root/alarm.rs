@@ -1,16 +1,15 @@
 //! Waking up at a time without a device: a thread that sleeps by its scheduling context. Its budget is used up at once, and
 //! the next one comes a period later, which is the delay; then it signals the root task's notification (abi.md 9.7).
-use core::arch::x86_64::_rdtsc;
-
 use libsel::abi::{CapRights, Register};
 use libsel::bootinfo::initial;
 use libsel::cap::{Cap, Notification, SchedContext, SchedControl, Tcb};
 use libsel::invoke::UserContext;
 use libsel::proto::start::slot::SIGNAL;
+use libsel::rt::ticks;
 use libsel::sys;
 
 use super::arena::SLEEPER_STACK_BYTES;
-use super::memory::{Memory, object};
+use super::memory::{Memory, object, sized_object};
 use super::pieces::OutOfMemory;
 use super::{SCHED_CONTEXT_BITS, arena, own_slot};
 
@@ -35,12 +34,6 @@ pub struct Alarm {
     pub set_for: Option<u64>,
 }
 
-/// TSC ticks.
-pub fn now() -> u64 {
-    // SAFETY: every processor with long mode has a TSC, and the kernel lets users read it.
-    unsafe { _rdtsc() }
-}
-
 /// What the thread does each time.
 extern "C" fn sleep(signal: u64, tcb: u64) -> ! {
     sys::yield_();
@@ -56,7 +49,7 @@ impl Alarm {
     pub fn new(memory: &mut Memory, tsc_hz: u64) -> Result<Self, OutOfMemory> {
         let tcb: Cap<Tcb> = object(memory)?;
         let notification: Cap<Notification> = object(memory)?;
-        let context = object_of_bits(memory)?;
+        let context = sized_object(memory, SCHED_CONTEXT_BITS)?;
         let slot = memory.kernel().slots.take(1).ok_or(OutOfMemory)?;
         let from = initial::CNODE.at(notification.cptr());
         own_slot(slot).mint(from, CapRights::WRITE, SIGNAL).map_err(|_| OutOfMemory)?;
@@ -75,7 +68,7 @@ impl Alarm {
 
     /// Signals at `time`, or somewhat later; or earlier, if that is more than a second away.
     pub fn set(&mut self, control: Cap<SchedControl>, time: u64) {
-        let delay = (time.saturating_sub(now()) / self.ticks_per_us).clamp(SHORTEST_US, LONGEST_US);
+        let delay = (time.saturating_sub(ticks()) / self.ticks_per_us).clamp(SHORTEST_US, LONGEST_US);
         let mut registers = UserContext::default();
         registers
             .set(Register::Rip, sleep as *const () as u64)
@@ -88,7 +81,7 @@ impl Alarm {
         let _ = self.tcb.suspend();
         let _ = control.configure_flags(self.context, budget, delay, 0, 0, 0);
         let _ = self.tcb.write_registers(true, libsel::abi::registers::REGISTER_COUNT, &registers);
-        self.set_for = Some(now().saturating_add(delay.saturating_mul(self.ticks_per_us)));
+        self.set_for = Some(ticks().saturating_add(delay.saturating_mul(self.ticks_per_us)));
     }
 
     /// TSC ticks of so many milliseconds.
@@ -100,8 +93,4 @@ impl Alarm {
     pub fn milliseconds(&self, ticks: u64) -> u64 {
         ticks / (1000 * self.ticks_per_us)
     }
-}
-
-fn object_of_bits(memory: &mut Memory) -> Result<Cap<SchedContext>, OutOfMemory> {
-    super::memory::sized_object(memory, SCHED_CONTEXT_BITS)
 }

@@ -1,5 +1,5 @@
 //! What is in a server's CSpace: each capability is copied and the copy looked at.
-use core::fmt::{self, Write};
+use core::fmt::Write;
 
 use libsel::abi::{CapRights, CapTag, Word};
 use libsel::cap::AbsoluteSlot;
@@ -7,6 +7,7 @@ use libsel::error::Error;
 use libsel::proto::Text;
 use libsel::proto::admin::CapabilityInfo;
 use libsel::proto::start::slot;
+use libsel::rt::Bounded;
 use libsel::sys;
 
 use super::server::ServerId;
@@ -14,24 +15,6 @@ use super::{Root, own_slot};
 
 /// Bytes of a description at most.
 const TEXT_BYTES: usize = 80;
-
-/// A text that is cut when it is full.
-struct Line {
-    length: usize,
-    bytes: [u8; TEXT_BYTES],
-}
-
-impl Write for Line {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        let room = self.bytes.get_mut(self.length..).unwrap_or_default();
-        let cut = text.floor_char_boundary(room.len());
-        for (to, from) in room.iter_mut().zip(text.bytes().take(cut)) {
-            *to = from;
-        }
-        self.length += cut;
-        Ok(())
-    }
-}
 
 /// What the root task put into a slot.
 fn role(cptr: Word) -> Option<&'static str> {
@@ -79,7 +62,7 @@ impl Root {
 }
 
 fn describe(cptr: Word, tag: Option<Word>) -> CapabilityInfo {
-    let mut line = Line { length: 0, bytes: [0; TEXT_BYTES] };
+    let mut line = Bounded::<TEXT_BYTES>::new();
     // A full line is cut, nothing else can go wrong.
     let _ = match tag.and_then(CapTag::from_raw) {
         Some(tag) => write!(line, "{tag:?}"),
@@ -88,5 +71,5 @@ fn describe(cptr: Word, tag: Option<Word>) -> CapabilityInfo {
     if let Some(role) = role(cptr) {
         let _ = write!(line, ": {role}");
     }
-    CapabilityInfo { slot: cptr, kind: Text::cut(line.bytes.get(..line.length).unwrap_or_default()) }
+    CapabilityInfo { slot: cptr, kind: Text::cut(line.as_bytes()) }
 }

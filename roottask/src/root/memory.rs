@@ -58,9 +58,14 @@ impl UntypedKernel for Kernel {
 
 /// A new object of a fixed size in a slot of its own; a small one shares its page with others.
 pub fn object<T: Retypable>(memory: &mut Memory) -> Result<Cap<T>, OutOfMemory> {
-    let block = memory.alloc(T::OBJECT_TYPE.object_bits(0) as u8).map_err(|_| OutOfMemory)?;
+    sized_object(memory, 0)
+}
+
+/// [`object`] of a type whose `size_bits` one chooses.
+pub fn sized_object<T: Retypable>(memory: &mut Memory, size_bits: u64) -> Result<Cap<T>, OutOfMemory> {
+    let block = memory.alloc(T::OBJECT_TYPE.object_bits(size_bits) as u8).map_err(|_| OutOfMemory)?;
     let made = memory.kernel().slots.take(1).ok_or(OutOfMemory).and_then(|slot| {
-        let made = untyped(block.slot).retype_one(0, initial::CNODE, u64::from(slot));
+        let made = untyped(block.slot).retype_one(size_bits, initial::CNODE, u64::from(slot));
         made.map_err(|_| {
             memory.kernel().slots.give(slot, 1);
             OutOfMemory
@@ -70,13 +75,6 @@ pub fn object<T: Retypable>(memory: &mut Memory) -> Result<Cap<T>, OutOfMemory> 
         // Nothing was made from it.
         let _ = memory.free_empty(block);
     })
-}
-
-/// A new object of 2^`size_bits` bytes, which its type lets one choose.
-pub fn sized_object<T: Retypable>(memory: &mut Memory, size_bits: u64) -> Result<Cap<T>, OutOfMemory> {
-    let block = memory.alloc(T::OBJECT_TYPE.object_bits(size_bits) as u8).map_err(|_| OutOfMemory)?;
-    let slot = memory.kernel().slots.take(1).ok_or(OutOfMemory)?;
-    untyped(block.slot).retype_one(size_bits, initial::CNODE, u64::from(slot)).map_err(|_| OutOfMemory)
 }
 
 /// Hands every untyped of the boot list to the physical allocator.

@@ -5,12 +5,11 @@ use libsel::cap::{Cap, Notification, Reply};
 use libsel::println;
 use libsel::proto::start::slot;
 use libsel::proto::{Name, Outgoing, ServiceError};
+use libsel::rt::ticks;
 use roottask::loader::PAGE;
 use roottask::manifest;
 use roottask::restart::{History, Next};
-use roottask::virt::Found;
 
-use super::alarm::now;
 use super::answer::{Answer, Outcome};
 use super::memory;
 use super::server::{MAX_SERVERS, ServerId};
@@ -73,6 +72,11 @@ impl Supervision {
         self.programs.iter_mut().flatten().find(|program| program.name == name)
     }
 
+    /// Takes out one of those who wait.
+    fn unpark(&mut self, is_meant: impl Fn(&Parked) -> bool) -> Option<Parked> {
+        self.parked.iter_mut().find_map(|place| place.take_if(|parked| is_meant(parked)))
+    }
+
     /// How often the server of this name was started again.
     pub fn restarts(&self, name: Name) -> u64 {
         let found = self.programs.iter().flatten().find(|program| program.name == name);
@@ -95,7 +99,7 @@ impl Root {
             size,
             state: State::Running,
             history: History::default(),
-            started: now(),
+            started: ticks(),
         };
         if let Some(free) = self.supervision.programs.iter_mut().find(|place| place.is_none()) {
             *free = Some(program);
@@ -119,12 +123,12 @@ impl Root {
         let Some(program) = self.supervision.program(name) else { return };
         // It was read before.
         let Some(Ok(entry)) = manifest::parse(program.string) else { return };
-        let ran = now().saturating_sub(program.started);
+        let ran = ticks().saturating_sub(program.started);
         let next = program.history.ended(entry.restart, failed, self.alarm.milliseconds(ran));
         match next {
             Next::After(wait) => {
                 println!("root: {name} starts again in {wait} ms");
-                program.state = State::Waiting(now().saturating_add(self.alarm.ticks(wait)));
+                program.state = State::Waiting(ticks().saturating_add(self.alarm.ticks(wait)));
                 self.set_alarm();
             }
             Next::Ended | Next::GivenUp => {
@@ -177,9 +181,9 @@ impl Root {
     }
 
     /// Signals a server after so many ticks; 0 takes that back.
-    pub fn alarm_of(&mut self, id: ServerId, ticks: u64) -> Outcome {
+    pub fn alarm_of(&mut self, id: ServerId, delay: u64) -> Outcome {
         let server = self.server_mut(id).ok_or(ServiceError::Refused)?;
-        server.alarm = (ticks != 0).then(|| now().saturating_add(ticks));
+        server.alarm = (delay != 0).then(|| ticks().saturating_add(delay));
         self.set_alarm();
         Ok(Answer::Done)
     }
@@ -202,7 +206,7 @@ impl Root {
     /// The alarm came: does what is due, and sets it again.
     pub fn alarm_came(&mut self) {
         self.alarm.set_for = None;
-        let time = now();
+        let time = ticks();
         for id in 1..MAX_SERVERS as ServerId {
             if let Some(server) = self.server_mut(id)
                 && server.alarm.is_some_and(|due| due <= time)
@@ -224,7 +228,7 @@ impl Root {
     fn restart(&mut self, name: Name) {
         let Some(program) = self.supervision.program(name) else { return };
         let (string, paddr, size) = (program.string, program.paddr, program.size);
-        program.started = now();
+        program.started = ticks();
         program.state = State::Running;
         let Some(Ok(entry)) = manifest::parse(string) else { return };
         match self.spawn(&entry, paddr, size) {
@@ -272,24 +276,19 @@ impl Root {
 
     /// Lets the client that asks now wait.
     fn park(&mut self, client: ServerId, name: Name) -> Outcome {
-        let spare = self.supervision.spare.iter_mut().find_map(Option::take);
-        let fresh = match spare {
+        let Supervision { parked, spare, .. } = &mut *self.supervision;
+        let place = parked.iter_mut().find(|place| place.is_none()).ok_or(ServiceError::OutOfMemory)?;
+        let fresh = match spare.iter_mut().find_map(Option::take) {
             Some(spare) => spare,
             None => memory::object(&mut self.memory)?,
         };
-        let place = self.supervision.parked.iter_mut().find(|place| place.is_none());
-        let place = place.ok_or(ServiceError::OutOfMemory)?;
         *place = Some(Parked { client, name, reply: core::mem::replace(&mut self.reply, fresh) });
         Ok(Answer::None)
     }
 
     /// Answers those who wait for a service: it runs, or never will.
     pub fn answer_parked(&mut self, name: Name) {
-        for place in 0..MAX_SERVERS {
-            let waits = |parked: &mut Parked| parked.name == name;
-            let Some(parked) = self.supervision.parked.get_mut(place).and_then(|it| it.take_if(waits)) else {
-                continue;
-            };
+        while let Some(parked) = self.supervision.unpark(|parked| parked.name == name) {
             let answer = self.lookup_now(parked.client, name);
             self.answer_through(parked.reply, answer);
             self.keep(parked.reply);
@@ -303,11 +302,8 @@ impl Root {
 
     /// A client that waited has ended.
     fn unpark_client(&mut self, client: ServerId) {
-        for place in 0..MAX_SERVERS {
-            let is_its = |parked: &mut Parked| parked.client == client;
-            if let Some(parked) = self.supervision.parked.get_mut(place).and_then(|it| it.take_if(is_its)) {
-                self.keep(parked.reply);
-            }
+        while let Some(parked) = self.supervision.unpark(|parked| parked.client == client) {
+            self.keep(parked.reply);
         }
     }
 
@@ -333,14 +329,9 @@ impl Root {
 
     /// Takes a page out of a server's image.
     pub fn guard(&mut self, id: ServerId, address: u64) -> Outcome {
-        let server = self.server(id).ok_or(ServiceError::Refused)?;
-        let found = server.space.find(&self.nodes, address);
-        let Some(Found::Range(range)) = found.filter(|_| address.is_multiple_of(PAGE)) else {
-            return Err(ServiceError::NotFound.into());
-        };
         // The image's ranges carry no tag: the piece is found by its address.
-        let piece = self.pieces.image_at(id, address).filter(|_| range.start <= address);
-        let (piece, page) = piece.ok_or(ServiceError::NotFound)?;
+        let found = self.pieces.image_at(id, address).filter(|_| address.is_multiple_of(PAGE));
+        let (piece, page) = found.ok_or(ServiceError::NotFound)?;
         self.pieces.drop_pages(&mut self.memory, piece, page, 1);
         Ok(Answer::Done)
     }

@@ -9,7 +9,6 @@ extern crate alloc;
 
 mod replay;
 
-use core::arch::x86_64::_rdtsc;
 use core::ptr;
 use core::slice;
 
@@ -19,6 +18,7 @@ use libsel::proto::ServiceError;
 use libsel::proto::root::RootService;
 use libsel::proto::start::slot;
 use libsel::rt::alloc::requests;
+use libsel::rt::ticks;
 use replay::{Malloc, Memory, Nothing, Slots, replay};
 
 /// Ticks, requests and failures of one replay.
@@ -65,9 +65,4 @@ fn measure(memory: &mut impl Memory, stream: &Stream<'_>, slots: &mut Slots) -> 
     let failed = replay(memory, stream, slots);
     let ticks = ticks() - start;
     (ticks, requests() - before, failed)
-}
-
-fn ticks() -> u64 {
-    // SAFETY: every x86_64 processor has the instruction, and user mode may use it.
-    unsafe { _rdtsc() }
 }

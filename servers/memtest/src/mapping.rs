@@ -2,6 +2,7 @@
 use libsel::println;
 use libsel::proto::ServiceError;
 use libsel::proto::root::{Map, MapFlags, Protection};
+use libsel::rt::ticks;
 use memtest::{read, write};
 
 use crate::system::own_room;
@@ -33,11 +34,6 @@ pub fn promises() -> Checked {
     unmap(start, bytes)?;
     ensure!(stats()?.mapped_bytes == before, "memory stays after Unmap");
     Ok(())
-}
-
-fn ticks() -> u64 {
-    // SAFETY: every x86_64 processor has the instruction, and user mode may use it.
-    unsafe { core::arch::x86_64::_rdtsc() }
 }
 
 /// Every page of a range, from the start.

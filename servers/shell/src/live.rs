@@ -138,8 +138,7 @@ impl System for Live {
     }
 
     fn ticks(&mut self) -> u64 {
-        // SAFETY: every x86_64 processor has the instruction, and user mode may use it (abi.md 8.6).
-        unsafe { core::arch::x86_64::_rdtsc() }
+        libsel::rt::ticks()
     }
 
     fn ticks_per_second(&mut self) -> u64 {

@@ -6,6 +6,7 @@ use libsel::proto::root::RootService;
 use libsel::proto::start::{StartInfo, slot};
 use libsel::proto::timer::{At, Now, Sleep, TimerRequest};
 use libsel::proto::{Answer, Caller, Handler, Pending, Service, ServiceError, serve};
+use libsel::rt;
 use timer::clock::Clock;
 use timer::timer::{Machine, Timer};
 
@@ -14,8 +15,7 @@ struct Root;
 
 impl Machine for Root {
     fn ticks(&mut self) -> u64 {
-        // SAFETY: every x86_64 processor has the instruction, and user mode may use it (abi.md 8.6).
-        unsafe { core::arch::x86_64::_rdtsc() }
+        rt::ticks()
     }
 
     fn alarm(&mut self, ticks: u64) -> Result<(), ServiceError> {
