@@ -152,7 +152,7 @@ pub fn interrupt_pending() -> bool {
 }
 
 /// Time passes to the deadline of the timer, which then waits.
-pub fn wait_for_interrupt() {
+pub fn wait_for_interrupt(_deadline: u64) {
     let deadline = TIMER.get();
     assert!(deadline != u64::MAX, "the core would idle for ever");
     NOW.set(NOW.get().max(deadline) + 2 * tsc_hz() / 1_000_000);

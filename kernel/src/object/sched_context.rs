@@ -39,7 +39,8 @@ pub struct SchedContext {
     max_refills: Cell<u64>,
     /// Core in bits 0..32, [`SPORADIC`].
     flags: Cell<u64>,
-    reserved: Cell<u64>,
+    /// Its thread was interrupted while it could go on, and stands in a ready queue since.
+    pub interrupted: Cell<bool>,
 }
 
 const SPORADIC: u64 = 1 << 32;
@@ -96,6 +97,20 @@ impl KernelPtr<SchedContext> {
     #[inline]
     pub fn has_time(&self, k: &Kernel, used: u64) -> bool {
         self.is_ready(k.now) && self.is_sufficient(k, used)
+    }
+
+    /// It becomes the one that pays: a constant bandwidth server's budget starts now, but not where its thread was only
+    /// interrupted. What was used before the interruption and what is used after it then come back together, as one
+    /// activation; that holds until the first of it comes back.
+    #[inline(always)]
+    pub fn turn_begins(&self, now: u64) {
+        if self.is_round_robin() {
+            return;
+        }
+        let goes_on = self.interrupted.replace(false) && self.refills().tail().time > now;
+        if !goes_on && !self.is_sporadic() {
+            self.refills().unblock_check(now);
+        }
     }
 
     /// Its thread was woken: a sporadic server's budget starts now.
@@ -237,6 +252,7 @@ pub fn configure(k: &mut Kernel, context: KernelPtr<SchedContext>, budget: &Budg
     let round_robin = budget.budget == budget.period;
     let period = if round_robin { 0 } else { budget.period };
     context.badge.set(budget.badge);
+    context.interrupted.set(false);
     if k.current_context == Some(context) {
         k.commit_time();
         k.reprogram = true;

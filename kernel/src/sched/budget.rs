@@ -163,11 +163,8 @@ impl Kernel {
         let next = self.current.and_then(|thread| thread.sched_context.get());
         if next != self.current_context {
             self.reprogram = true;
-            if let Some(next) = next
-                && !next.is_round_robin()
-                && !next.is_sporadic()
-            {
-                next.refills().unblock_check(self.now);
+            if let Some(next) = next {
+                next.turn_begins(self.now);
             }
         }
         if self.reprogram {
@@ -196,6 +193,15 @@ impl Kernel {
         }
         self.quiet_until = quiet_until;
         arch::set_timer(self.now, ticks.saturating_sub(self.time.ticks_per_us));
+    }
+
+    /// When something happens by itself though no thread runs; `u64::MAX` if nothing does. In TSC ticks.
+    pub fn next_event(&self) -> u64 {
+        let release = self.sched.release.first().map_or(u64::MAX, release_time);
+        if self.config.domains > 1 {
+            return release.min(self.now.saturating_add(self.domain_schedule.remaining()));
+        }
+        release
     }
 
     /// Yield: gives up what is left of the head refill (abi.md 9.7).

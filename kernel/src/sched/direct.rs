@@ -19,7 +19,7 @@ impl Kernel {
     /// Leaves the current thread, which can go on, for `next`, which is in no queue and comes before it.
     #[inline(always)]
     pub fn give_way(&mut self, current: TcbPtr, next: TcbPtr) {
-        self.sched.ready.push_front(current);
+        self.set_aside(current);
         self.charge_pending();
         self.go_over(current, next);
     }
@@ -116,9 +116,7 @@ impl Kernel {
     /// Where there is more to think of than the end of a slice.
     #[inline(never)]
     fn start_turn(&mut self, context: KernelPtr<SchedContext>) {
-        if !context.is_round_robin() && !context.is_sporadic() {
-            context.refills().unblock_check(self.now);
-        }
+        context.turn_begins(self.now);
         self.set_timer();
     }
 }

@@ -95,6 +95,25 @@ impl Kernel {
         }
     }
 
+    /// Puts the current thread, which can go on, before the others of its priority, for another one.
+    #[inline(always)]
+    fn set_aside(&mut self, current: TcbPtr) {
+        self.sched.ready.push_front(current);
+        if let Some(context) = self.current_context
+            && !context.is_round_robin()
+        {
+            context.interrupted.set(current.sched_context.get() == Some(context));
+        }
+    }
+
+    /// Sets the current thread aside, unless its slice has ended: it stands in a queue then.
+    #[inline(always)]
+    fn interrupt(&mut self, current: TcbPtr) {
+        if current.queued.get() == Queued::No {
+            self.set_aside(current);
+        }
+    }
+
     /// Takes a thread out of the ready or release queue, if it is in one.
     #[inline(always)]
     pub fn dequeue(&mut self, thread: TcbPtr) {
@@ -107,7 +126,12 @@ impl Kernel {
     fn take_out(&mut self, thread: TcbPtr) {
         match thread.queued.get() {
             Queued::No => {}
-            Queued::Ready => self.sched.ready.remove(thread),
+            Queued::Ready => {
+                if let Some(context) = thread.sched_context.get() {
+                    context.interrupted.set(false);
+                }
+                self.sched.ready.remove(thread);
+            }
             Queued::Release => {
                 if self.sched.release.first() == Some(thread) {
                     self.reprogram = true;
@@ -234,7 +258,7 @@ impl Kernel {
         let present = current.priority.get();
         if current.is_schedulable() {
             if priority > present {
-                self.enqueue_head(current);
+                self.interrupt(current);
                 return self.take(candidate);
             }
             if priority == present {
@@ -275,7 +299,7 @@ impl Kernel {
         if let Some(current) = self.current
             && current.is_schedulable()
         {
-            self.enqueue_head(current);
+            self.interrupt(current);
         }
         if self.domain_used_up() {
             self.next_domain();
@@ -284,6 +308,8 @@ impl Kernel {
         self.action = Action::Continue;
         if next != self.current {
             self.switch_to(next);
+        } else if let Some(context) = self.current_context {
+            context.interrupted.set(false);
         }
     }
 

@@ -2,7 +2,8 @@
 //!
 //! A scheduling context holds its budget as a queue of refills: amounts that may be used from a time on. Using time
 //! takes it from the head and schedules it again one period later, so that no window of one period sees more than the
-//! budget. What the operations keep, for a budget not greater than the period:
+//! budget (but for interruptions: see [`turn_begins`](crate::addr::KernelPtr::turn_begins)). What the operations keep, for
+//! a budget not greater than the period:
 //!
 //! * the amounts add up to the budget;
 //! * the entries are ordered by time and do not overlap: `time + amount` of one is not after `time` of the next;

@@ -49,7 +49,7 @@ impl Kernel {
         while self.current.is_none() {
             self.latency.end_of_stretch();
             trace::idle();
-            arch::wait_for_interrupt();
+            arch::wait_for_interrupt(self.next_event());
             trace::awake();
             self.latency.begin(Cause::Interrupt);
             self.update_time();

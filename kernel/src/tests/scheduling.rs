@@ -1,10 +1,13 @@
 //! Who runs, and for how long (abi.md 9.7, 5.4).
+use sel_abi::bootinfo::slot;
 use sel_abi::{FaultType, Label, Register};
 
 use super::machine::{Machine, NEXT_IP, SYSCALL_IP, TICKS_PER_US, msg};
-use super::objects::{OWN_TCB, Thread};
+use super::objects::{OWN_TCB, ROOT, Thread};
 use crate::arch;
+use crate::cap::Cap;
 use crate::object::tcb::{Queued, ThreadState};
+use crate::sched::refill::Refill;
 
 const US: u64 = TICKS_PER_US;
 
@@ -50,6 +53,75 @@ fn equals_take_turns() {
         assert_eq!(m.current(), order[turn % 3], "the slice is not over");
         m.tick(3_000 * US);
     }
+}
+
+/// A thread of 1 ms every 10 ms runs for 100 us; then a device's interrupt wakes another one for so long. Returns the
+/// machine, the thread and when it began.
+fn interrupted_for(us: u64) -> (Machine, Thread, u64) {
+    let mut m = Machine::new();
+    let (ntfn, handler) = (m.notification(), m.free_slot());
+    m.ok(slot::IRQ_CONTROL, Label::X86IrqIssueIrqHandlerIoApic, &[handler, 64, 0, 5, 1, 0, 9], &[ROOT]);
+    m.ok(handler, Label::IrqSetIrqHandler, &[], &[ntfn]);
+    let (driver, worker) = (m.thread(200), m.thread(100));
+    m.configure_context(driver.context, 100_000, 100_000);
+    m.configure_context(worker.context, 1_000, 10_000);
+    for thread in [&driver, &worker] {
+        m.ok(thread.cap, Label::TcbResume, &[], &[]);
+    }
+    m.root_priority(50);
+    m.wait(ntfn);
+    assert_eq!(m.current(), worker.tcb);
+    let start = arch::now();
+    arch::advance(100 * US);
+    m.interrupt(0x30 + 9);
+    assert_eq!(m.current(), driver.tcb);
+    arch::advance(us * US);
+    m.wait(ntfn);
+    assert_eq!(m.current(), worker.tcb);
+    (m, worker, start)
+}
+
+/// What is used before and after an interruption comes back together.
+#[test]
+fn an_interruption_does_not_split_a_budget() {
+    let (mut m, worker, start) = interrupted_for(300);
+    arch::advance(50 * US);
+    m.yield_now();
+    let Cap::SchedContext(context) = m.cap(worker.context) else { panic!() };
+    let refills = context.object.refills();
+    assert_eq!(refills.count.get(), 1);
+    assert_eq!(refills.head(), Refill { time: start + 10_000 * US, amount: 1_000 * US });
+}
+
+/// Once the first of it has come back, an interrupted budget starts anew: nobody catches up on periods that are over.
+#[test]
+fn a_long_interruption_is_a_new_start() {
+    let (m, worker, _) = interrupted_for(25_000);
+    let Cap::SchedContext(context) = m.cap(worker.context) else { panic!() };
+    let refills = context.object.refills();
+    assert_eq!(refills.head().time, arch::now());
+    assert_eq!(refills.tail().time, arch::now(), "all of it is one again");
+}
+
+/// A thread that waits and is woken is no interrupted one: what is left starts anew, what was used comes back before.
+#[test]
+fn a_wait_splits_a_budget() {
+    let mut m = Machine::new();
+    let ntfn = m.notification();
+    let worker = m.started(100);
+    m.configure_context(worker.context, 1_000, 10_000);
+    m.root_priority(50);
+    assert_eq!(m.current(), worker.tcb);
+    let start = arch::now();
+    arch::advance(100 * US);
+    m.wait(ntfn);
+    arch::advance(300 * US);
+    m.signal(ntfn);
+    assert_eq!(m.current(), worker.tcb);
+    let Cap::SchedContext(context) = m.cap(worker.context) else { panic!() };
+    let refills = context.object.refills();
+    assert_eq!(refills.head(), Refill { time: arch::now(), amount: 900 * US });
+    assert_eq!(refills.tail(), Refill { time: start + 10_000 * US, amount: 100 * US });
 }
 
 /// A woken thread of the same priority waits behind the current one.

@@ -47,7 +47,8 @@ mod tests {
     #[test]
     fn a_text_is_cut_between_characters() {
         let mut text = Bounded::<5>::new();
-        write!(text, "ab{}", "cü").unwrap();
+        text.write_str("ab").unwrap();
+        text.write_str("cü").unwrap();
         assert_eq!(text.as_bytes(), "abcü".as_bytes());
         text.write_str("x").unwrap();
         assert_eq!(text.as_bytes(), "abcü".as_bytes());

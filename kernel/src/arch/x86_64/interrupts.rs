@@ -1,7 +1,11 @@
 //! Interrupts that arrive while the core is in the kernel: entry code only remembers them (see [`super::traps`]).
 use core::arch::asm;
 
-use super::percpu;
+use super::{apic, percpu, timer};
+use crate::arch::TIMER_VECTOR;
+
+/// Part of a second that a core waits awake at most: 1 ms.
+const LONGEST_AWAKE_PER_SECOND: u64 = 1_000;
 
 /// Lets the processor deliver what waits.
 #[inline]
@@ -36,9 +40,51 @@ pub fn take_interrupt() -> Option<u8> {
 }
 
 /// Sleeps until an interrupt was remembered.
-pub fn wait_for_interrupt() {
+fn sleep() {
     while !is_recorded() {
         // SAFETY: as for `open_window`. Nothing is delivered between `sti` and `hlt`, so that none is slept through.
         unsafe { asm!("sti", "hlt", "cli", options(nostack, preserves_flags)) }
     }
+}
+
+/// Sleeps until an interrupt was remembered, or `deadline` has come, which is a time of the TSC; `u64::MAX` never comes.
+/// It may return for no reason.
+///
+/// A processor takes its time to wake up, an emulated one very much: the alarm is set earlier by what the last ones came
+/// late, and the rest of the time is waited out awake.
+pub fn wait_for_interrupt(deadline: u64) {
+    if deadline == u64::MAX {
+        return sleep();
+    }
+    let lateness = &percpu::this().lateness;
+    let longest = timer::tsc_hz() / LONGEST_AWAKE_PER_SECOND;
+    let alarm = deadline.saturating_sub(lateness.get());
+    let start = timer::now();
+    if start < alarm {
+        timer::set_timer(start, alarm - start);
+        sleep();
+        if !take_timer() {
+            return;
+        }
+        let late = timer::now().saturating_sub(alarm);
+        lateness.set(late.max(lateness.get() - lateness.get() / 8).min(longest));
+    }
+    // The alarm comes early where it is far away.
+    let awake = deadline.saturating_sub(longest)..deadline;
+    while awake.contains(&timer::now()) && !is_recorded() {
+        core::hint::spin_loop();
+        open_window();
+    }
+}
+
+/// Takes the timer's interrupt, if it was remembered, and ends it: others would have to wait for that.
+fn take_timer() -> bool {
+    let Some(word) = percpu::this().pending.get(usize::from(TIMER_VECTOR) / 64) else { return false };
+    let bit = 1 << (TIMER_VECTOR % 64);
+    if word.get() & bit == 0 {
+        return false;
+    }
+    word.set(word.get() & !bit);
+    apic::end_of_interrupt();
+    true
 }

@@ -30,6 +30,8 @@ pub struct PerCpu {
     pub(super) tags: Tags,
     /// The FPU may be used: CR0.TS is clear.
     pub(super) fpu_on: Cell<bool>,
+    /// TSC ticks that the timer's interrupt came late when the core slept.
+    pub(super) lateness: Cell<u64>,
     segments: Segments,
     #[cfg(feature = "trace")]
     trace: Ring,
@@ -49,6 +51,7 @@ impl PerCpu {
             pending: [const { Cell::new(0) }; 4],
             tags: Tags::new(),
             fpu_on: Cell::new(true),
+            lateness: Cell::new(0),
             segments: Segments::new(),
             #[cfg(feature = "trace")]
             trace: Ring::new(),

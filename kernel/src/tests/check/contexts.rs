@@ -4,11 +4,12 @@ use super::Found;
 use crate::addr::KernelPtr;
 use crate::cap::SchedContextCap;
 use crate::object::sched_context::{self, SchedContext};
-use crate::object::tcb::ThreadState;
+use crate::object::tcb::{Queued, ThreadState};
 
 pub fn check(m: &Machine, found: &Found) {
     for (context, size_bits) in &found.contexts {
         check_relations(found, *context);
+        check_interrupted(*context);
         if context.is_active() {
             check_refills(m, *context, *size_bits);
         }
@@ -16,6 +17,15 @@ pub fn check(m: &Machine, found: &Found) {
     }
     check_notifications(found);
     check_replies(found);
+}
+
+/// Who was interrupted while he could go on stands in a ready queue until he goes on.
+fn check_interrupted(context: KernelPtr<SchedContext>) {
+    if context.interrupted.get() {
+        assert!(!context.is_round_robin(), "an interrupted round robin thread is marked");
+        let waits = context.thread.get().is_some_and(|thread| thread.queued.get() == Queued::Ready);
+        assert!(waits, "an interrupted thread that is not ready");
+    }
 }
 
 /// What a scheduling context names exists and names it.

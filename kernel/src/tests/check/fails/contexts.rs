@@ -56,6 +56,12 @@ complaints! {
         refills.ring[next as usize].set(Refill { time: head.time + 1, amount: 0 });
         refills.count.set(2);
     };
+    an_interrupted_round: "an interrupted round robin thread is marked", |s| {
+        s.context_of(s.free_context).interrupted.set(true);
+    };
+    an_interrupted_thread_that_waits: "an interrupted thread that is not ready", |s| {
+        s.context_of(s.late.context).interrupted.set(true);
+    };
     a_stack_through_nothing: "a stack of calls through a reply object that is gone", |s| {
         s.context_of(s.free_context).reply.set(Some(s.nowhere()));
     };
