@@ -1,4 +1,4 @@
-//! The root task: takes over the machine's memory, starts the servers of the boot modules, and serves them.
+//! The root task: takes over the machine's memory, starts the servers of the manifest, and serves them.
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
 #[cfg(target_os = "none")]
@@ -13,7 +13,7 @@ fn main(bootinfo: &libsel::bootinfo::BootInfoView<'static>) -> ! {
     report::machine(bootinfo);
     let mut root = Root::new(bootinfo);
     report::memory(&mut root);
-    root.start_servers(bootinfo);
+    root.start_servers();
     report::memory(&mut root);
     root.serve()
 }

@@ -1,15 +1,18 @@
-//! What goes onto the boot volume: `limine.conf` and the files that it names, for boot archive and ISO alike.
+//! What goes onto the boot volume: `limine.conf`, the manifest, and the files that they name, for boot archive and ISO
+//! alike.
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
+use roottask::manifest::{FILE_NAME, MODULE};
 
 use crate::build;
 use crate::context::Context;
 use crate::failure::missing;
 use crate::image::ImageArgs;
 use crate::limine_conf;
-use crate::outside;
+use crate::manifest::Manifest;
+use crate::outside::{self, Servers};
 
 /// A file of the boot volume.
 pub struct BootFile {
@@ -19,14 +22,25 @@ pub struct BootFile {
     pub data: Vec<u8>,
 }
 
+/// What is on the boot volume.
+pub struct Volume {
+    /// The text of `limine.conf`, with the modules that were added.
+    pub conf: String,
+    /// The manifest's text, and its path on the volume; none if `limine.conf` has no such module.
+    pub manifest: Option<(String, String)>,
+    /// The other files that `limine.conf` names: path on the volume, and where it is. The kernel is the first.
+    pub files: Vec<(String, PathBuf)>,
+}
+
 /// Collects the boot volume's files; `limine.conf` is the first, with `words` added to the kernel command line.
 ///
 /// # Errors
-/// `limine.conf` is malformed, or a file that it names was not built.
+/// As [`volume`], or a file was not built.
 pub fn collect(context: &Context, args: &ImageArgs, words: &str) -> Result<Vec<BootFile>> {
-    let (text, sources) = sources(context, args)?;
-    let conf = limine_conf::with_command_line(&text, words)?;
+    let Volume { conf, manifest, files: sources } = volume(context, args)?;
+    let conf = limine_conf::with_command_line(&conf, words)?;
     let mut files = vec![BootFile { path: "limine.conf".into(), data: conf.into_bytes() }];
+    files.extend(manifest.map(|(path, text)| BootFile { path, data: text.into_bytes() }));
     for (path, source) in sources {
         let data = fs::read(&source).map_err(|error| {
             missing(format!("cannot read {} for {path} of limine.conf: {error}", source.display()))
@@ -36,26 +50,34 @@ pub fn collect(context: &Context, args: &ImageArgs, words: &str) -> Result<Vec<B
     Ok(files)
 }
 
-/// The text of `limine.conf` with the servers that `args` add, and the files that it names: path on the volume, and
-/// where it is. The kernel is the first.
+/// What `limine.conf`, the manifest and `args` want on the boot volume.
 ///
 /// # Errors
-/// `limine.conf` is malformed, or names a file that no build makes.
-pub fn sources(context: &Context, args: &ImageArgs) -> Result<(String, Vec<(String, PathBuf)>)> {
+/// `limine.conf` or the manifest has a mistake, or one of them names a file that no build makes.
+pub fn volume(context: &Context, args: &ImageArgs) -> Result<Volume> {
     let text = fs::read_to_string(context.root.join("limine.conf")).map_err(|error| {
         missing(format!("cannot read limine.conf in {}: {error}", context.root.display()))
     })?;
-    let text = limine_conf::without_servers(&text, &args.no_server);
-    let servers = outside::build(context, args, &limine_conf::parse(&text)?.files())?;
-    let text = limine_conf::with_servers(&text, &servers.entries)?;
-    let text = limine_conf::with_files(&text, &file_names(&args.file)?)?;
-    let entry = limine_conf::parse(&text)?;
+    let taken = limine_conf::parse(&limine_conf::without_files(&text, &args.no_server))?;
+    let servers = outside::build(context, args, &taken.files())?;
+    let programs = build::folder(context, &args.build);
+    let (conf, manifest) = match &args.root_task {
+        // What another root task wants of the modules, it knows.
+        Some(_) => {
+            let text = limine_conf::without_files(&text, &args.no_server);
+            let manifest = fs::read_to_string(context.root.join(FILE_NAME)).unwrap_or_default();
+            (limine_conf::with_servers(&text, &servers.entries)?, manifest)
+        }
+        None => listed(&text, Manifest::read(context, args)?, args, &servers, &programs)?,
+    };
+    let conf = limine_conf::with_files(&conf, &file_names(&args.file)?)?;
+    let entry = limine_conf::parse(&conf)?;
     if args.root_task.is_some() {
         entry
             .root_task()
             .context("--root-task: limine.conf has no module with the string `root` to replace")?;
     }
-    let programs = build::folder(context, &args.build);
+    let manifest_path = entry.path_of(MODULE).map(String::from);
     let source = |path: &str| {
         let replacement = args.root_task.as_deref().filter(|_| entry.root_task() == Some(path));
         let given = given_file(&args.file, path).or_else(|| servers.file(path));
@@ -65,8 +87,50 @@ pub fn sources(context: &Context, args: &ImageArgs) -> Result<(String, Vec<(Stri
         };
         Ok((path.to_string(), source))
     };
-    let sources = entry.files().into_iter().map(source).collect::<Result<_>>()?;
-    Ok((text, sources))
+    let files = entry.files().into_iter().filter(|path| Some(*path) != manifest_path.as_deref());
+    let files = files.map(source).collect::<Result<_>>()?;
+    Ok(Volume { conf, manifest: manifest_path.map(|path| (path, manifest)), files })
+}
+
+/// The texts of `limine.conf` and of the manifest, after servers were left out and added, with a module for each image.
+fn listed(
+    conf: &str,
+    mut manifest: Manifest,
+    args: &ImageArgs,
+    servers: &Servers,
+    programs: &Path,
+) -> Result<(String, String)> {
+    let conf = limine_conf::without_files(conf, &manifest.leave_out(&args.no_server));
+    for server in &servers.entries {
+        manifest.add(server)?;
+    }
+    let entry = limine_conf::parse(&conf)?;
+    ensure!(
+        entry.path_of(MODULE).is_some(),
+        "limine.conf does not load the manifest: it needs `module_path: boot():/boot/{FILE_NAME}` followed by \
+         `module_cmdline: {MODULE}`"
+    );
+    let mut more: Vec<String> = Vec::new();
+    for server in manifest.servers() {
+        let (name, image) = (server.name, server.image);
+        if entry.path_of(&format!("file {image}")).is_some() || more.iter().any(|known| known == image) {
+            continue;
+        }
+        let path = format!("boot/{image}");
+        let is_there = servers.file(&path).is_some() || programs.join(image).is_file();
+        // A file of --file has a module of its own.
+        let is_given = given_file(&args.file, &path).is_some();
+        ensure!(
+            is_there || is_given,
+            "{}:{}: [{name}] image = {image}: no build makes such a program; give its crate to --server, or its file to --file",
+            manifest.name,
+            server.line
+        );
+        if !is_given {
+            more.push(image.into());
+        }
+    }
+    Ok((limine_conf::with_files(&conf, &more)?, manifest.text + args.unchecked))
 }
 
 /// The names of given files, under which they are in the archive.

@@ -148,8 +148,7 @@ fn end_machine(context: &Context) -> Result<()> {
 
 /// What gdb is to do.
 fn script(context: &Context, args: &GdbArgs, serial: &Path) -> Result<String> {
-    let (_, sources) = archive::sources(context, &args.image)?;
-    let mut sources = sources.into_iter();
+    let mut sources = archive::volume(context, &args.image)?.files.into_iter();
     let (_, kernel) = sources.next().context("limine.conf names no kernel")?;
     let programs = sources.map(|(_, file)| program(file)).collect::<Result<Vec<_>>>()?;
     let Some(first) = programs.iter().find(|program| program.name == args.program) else {

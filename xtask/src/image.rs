@@ -1,4 +1,4 @@
-//! `image`: the boot archive, a cpio file with `limine.conf` and the files that it names.
+//! `image`: the boot archive, a cpio file with `limine.conf`, the manifest, and the files that they name.
 use std::fs;
 use std::path::PathBuf;
 
@@ -19,15 +19,21 @@ pub struct ImageArgs {
     /// Words for the kernel command line: "domains=4"; may be repeated
     #[arg(long, value_name = "WORDS")]
     pub cmdline: Vec<String>,
+    /// List the servers by this file instead of servers.ini
+    #[arg(long, value_name = "FILE", conflicts_with = "root_task")]
+    pub manifest: Option<PathBuf>,
     /// Start one more: "crashy -- fault=panic", or a crate: "./folder"
     #[arg(long, value_name = "NAME|PATH WORDS")]
     pub server: Vec<String>,
-    /// Leave out a server of limine.conf: "shell"; may be repeated
+    /// Leave out a server of servers.ini: "shell"; may be repeated
     #[arg(long, value_name = "NAME")]
     pub no_server: Vec<String>,
     /// Put one more file into the boot archive; may be repeated
     #[arg(long, value_name = "FILE")]
     pub file: Vec<PathBuf>,
+    /// Goes behind the manifest's text without a check: what the root task has to survive, for tests.
+    #[arg(skip)]
+    pub unchecked: &'static str,
     #[command(flatten)]
     pub build: BuildArgs,
 }

@@ -18,14 +18,19 @@ pub struct BootEntry {
 pub struct Module {
     /// Path in the archive.
     pub path: String,
-    /// Its string: `root`, or `server NAME …`.
+    /// Its string: `root`, `manifest`, or `file NAME`.
     pub string: String,
 }
 
 impl BootEntry {
     /// The root task's path: that of the first module with the string `root`.
     pub fn root_task(&self) -> Option<&str> {
-        self.modules.iter().find(|module| module.string == "root").map(|module| module.path.as_str())
+        self.path_of("root")
+    }
+
+    /// The path of the first module with this string.
+    pub fn path_of(&self, string: &str) -> Option<&str> {
+        self.modules.iter().find(|module| module.string == string).map(|module| module.path.as_str())
     }
 
     /// Every file that the entry names, each once, kernel first.
@@ -90,8 +95,8 @@ pub fn with_command_line(text: &str, words: &str) -> Result<String> {
     Ok(lines.join("\n") + "\n")
 }
 
-/// `text` with one more boot module for each of `servers` at the end of its first menu entry. A server is given as the
-/// name of its program and the words that the root task reads behind it.
+/// `text` with one more boot module for each of `servers` at the end of its first menu entry, for a root task that is not
+/// Selkie's: the name of a program, and words. Its string is `server NAME WORDS`.
 ///
 /// # Errors
 /// There is no menu entry.
@@ -103,7 +108,7 @@ pub fn with_servers(text: &str, servers: &[String]) -> Result<String> {
     with_modules(text, servers.iter().map(module))
 }
 
-/// `text` with one more boot module for each of `files` at the end of its first menu entry: data, known to servers by
+/// `text` with one more boot module for each of `files` at the end of its first menu entry: images and data, known by
 /// their names.
 ///
 /// # Errors
@@ -124,12 +129,12 @@ fn with_modules(text: &str, modules: impl Iterator<Item = (String, String)>) -> 
     Ok(lines.join("\n") + "\n")
 }
 
-/// `text` without the boot modules that are servers of these names. A name that is none of them changes nothing.
-pub fn without_servers(text: &str, names: &[String]) -> String {
+/// `text` without the boot modules that are files of these names. A name that is none of them changes nothing.
+pub fn without_files(text: &str, names: &[String]) -> String {
     let mut kept: Vec<&str> = Vec::new();
     for line in text.lines() {
         let words: Vec<&str> = line.split_whitespace().collect();
-        if let ["module_cmdline:" | "module_string:", "server", name, ..] = words[..]
+        if let ["module_cmdline:" | "module_string:", "file", name] = words[..]
             && names.iter().any(|left_out| left_out == name)
         {
             // Its path is the line before.
@@ -199,11 +204,11 @@ mod tests {
     }
 
     #[test]
-    fn servers_are_left_out_with_their_files() {
-        let text = with_servers(TEXT, &["shell x".into(), "hello".into()]).unwrap();
-        let entry = parse(&without_servers(&text, &["shell".into(), "none".into()])).unwrap();
+    fn files_are_left_out() {
+        let text = with_files(TEXT, &["shell".into(), "hello".into()]).unwrap();
+        let entry = parse(&without_files(&text, &["shell".into(), "none".into(), "console".into()])).unwrap();
         assert_eq!(entry.files(), ["boot/selkie", "boot/roottask", "boot/console", "boot/hello"]);
-        assert_eq!(without_servers(TEXT, &[]), TEXT);
+        assert_eq!(without_files(TEXT, &[]), TEXT);
     }
 
     #[test]
@@ -267,5 +272,11 @@ mod tests {
         let entry = parse(text).unwrap();
         assert_eq!(entry.kernel, "boot/selkie");
         assert!(entry.root_task().is_some());
+        assert_eq!(entry.path_of("manifest"), Some("boot/servers.ini"));
+        // Every server of the manifest beside it finds its image.
+        let manifest = include_bytes!("../../servers.ini");
+        for server in roottask::manifest::read(manifest).flatten() {
+            assert!(entry.path_of(&format!("file {}", server.image)).is_some(), "{}", server.name);
+        }
     }
 }

@@ -23,6 +23,7 @@ mod limine;
 mod limine_conf;
 mod machine;
 mod machines;
+mod manifest;
 mod miri;
 mod needs;
 mod new_server;

@@ -4,10 +4,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::Args;
+use roottask::manifest::FILE_NAME;
 
 use crate::build;
 use crate::context::Context;
 use crate::limine_conf;
+use crate::manifest;
 use crate::needs::Need;
 use crate::setup;
 
@@ -96,7 +98,7 @@ pub struct NewServerArgs {
     /// Make the folder in this one, outside of the tree, instead of servers/
     #[arg(long, value_name = "FOLDER")]
     pub path: Option<PathBuf>,
-    /// Enter it into limine.conf too, so that every boot starts it
+    /// Enter it into servers.ini too, so that every boot starts it
     #[arg(long, conflicts_with = "path")]
     pub boot: bool,
 }
@@ -213,7 +215,7 @@ fn fill(text: &str, name: &str) -> String {
     text.replace("@name@", name).replace("@module@", &name.replace('-', "_")).replace("@Type@", &type_name)
 }
 
-/// Enters the server into the workspace and, if every boot is to start it, into `limine.conf`.
+/// Enters the server into the workspace and, if every boot is to start it, into `servers.ini` and `limine.conf`.
 fn enter(context: &Context, name: &str, boot: bool) -> Result<()> {
     let manifest = context.root.join("Cargo.toml");
     let text = fs::read_to_string(&manifest)?;
@@ -221,8 +223,14 @@ fn enter(context: &Context, name: &str, boot: bool) -> Result<()> {
     if boot {
         let conf = context.root.join("limine.conf");
         let text = fs::read_to_string(&conf)?;
-        let servers = [format!("{name} service"), format!("{name}-client uses={name}")];
-        write(&conf, &limine_conf::with_servers(&text, &servers)?)?;
+        let images = [name.to_string(), format!("{name}-client")];
+        write(&conf, &limine_conf::with_files(&text, &images)?)?;
+        let list = context.root.join(FILE_NAME);
+        let mut text = fs::read_to_string(&list)?;
+        for server in [format!("{name} service"), format!("{name}-client uses={name}")] {
+            text = manifest::append(&text, &manifest::section(&server)?);
+        }
+        write(&list, &text)?;
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use libsel::proto::admin::{
 use libsel::proto::root::Protection;
 use libsel::proto::{Name, ServiceError};
 use roottask::lazy::Lazy;
-use roottask::manifest::{self, Entry};
+use roottask::manifest::Entry;
 use roottask::phys::stats::SIZES;
 use roottask::virt::Range;
 
@@ -76,7 +76,7 @@ impl Root {
     /// A server of the manifest that does not run now: number 0.
     fn resting_info(&self, index: usize) -> Outcome {
         let program = self.supervision.resting(index).ok_or(ServiceError::NotFound)?;
-        let entry = manifest::parse(program.string).and_then(Result::ok).ok_or(ServiceError::NotFound)?;
+        let entry = program.entry;
         let waits = matches!(program.state, State::Waiting(_));
         Ok(Answer::of(&ServerInfo {
             id: 0,
@@ -155,17 +155,14 @@ impl Root {
         RangeInfo { start: range.start, bytes: range.len, kind, protection }
     }
 
-    /// Starts the image of a boot module as a server of its name.
+    /// Starts a server of the manifest, with other arguments.
     fn spawn_by_name(&mut self, request: &Spawn) -> Outcome {
         let arguments = core::str::from_utf8(request.arguments.as_bytes());
         let arguments = arguments.map_err(|_| ServiceError::InvalidArgument)?;
         let name = request.image;
-        let is_image = |string| manifest::file_name(string) == name.as_str();
-        let module = self.bootinfo.modules().find(|module| is_image(module.string));
-        let module = module.ok_or(ServiceError::NotFound)?;
-        let listed = manifest::parse(module.string).and_then(Result::ok);
-        let entry = Entry { name: name.as_str(), arguments, ..listed.ok_or(ServiceError::NotFound)? };
-        self.spawn(&entry, module.paddr, module.size).map_err(|error| {
+        let program = self.supervision.program(name).ok_or(ServiceError::NotFound)?;
+        let (entry, (paddr, size)) = (Entry { arguments, ..program.entry }, program.image);
+        self.spawn(&entry, paddr, size).map_err(|error| {
             println!("root: cannot start {name}: {error}");
             match error {
                 SpawnError::Name => ServiceError::InUse,

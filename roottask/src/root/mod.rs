@@ -8,6 +8,7 @@ pub mod capabilities;
 pub mod device;
 pub mod facts;
 pub mod files;
+pub mod listed;
 pub mod log;
 pub mod map;
 pub mod memory;
@@ -29,16 +30,13 @@ use libsel::abi::{CapRights, ObjectType};
 use libsel::bootinfo::{BootInfoView, initial};
 use libsel::cap::{AbsoluteSlot, Cap, Endpoint, IoPort, Reply, SchedControl};
 use libsel::println;
-use libsel::proto::Name;
-use roottask::manifest::Entry;
+use roottask::exit;
 use roottask::phys::stats::SIZES;
 use roottask::regions::Regions;
 use roottask::virt::{AddressSpace, NodePool};
-use roottask::{exit, manifest};
 
 use memory::Memory;
 use pieces::Pieces;
-use spawn::SpawnError;
 
 /// Everything that the root task knows.
 pub struct Root {
@@ -136,51 +134,6 @@ impl Root {
                 None
             }
         }
-    }
-
-    fn start(&mut self, entry: &Entry<'_>, paddr: u64, size: u64) -> Result<(), SpawnError> {
-        if !entry.service && self.free_blocks.is_none() {
-            self.memory.trim();
-            self.free_blocks = Some(self.memory.stats().free_blocks);
-        }
-        self.spawn(entry, paddr, size)
-    }
-
-    /// Starts every server of the boot modules, in their order.
-    pub fn start_servers(&mut self, bootinfo: &BootInfoView<'static>) {
-        for module in bootinfo.modules() {
-            match manifest::parse(module.string) {
-                None => println!("root: module `{}` is not for me", module.string),
-                Some(Err(error)) => {
-                    self.trouble = true;
-                    println!("root: module `{}`: {error}", module.string)
-                }
-                Some(Ok(entry)) => {
-                    let name = Name::new(entry.name);
-                    if let Some(name) = name {
-                        self.add_program(name, module.string, (module.paddr, module.size));
-                    }
-                    let started = self.start(&entry, module.paddr, module.size);
-                    if let (Err(_), Some(name)) = (&started, name) {
-                        self.not_started(name);
-                    }
-                    match started {
-                        Ok(()) => {
-                            println!(
-                                "root: {} runs, {} KiB image file",
-                                entry.name,
-                                module.size.div_ceil(1024)
-                            )
-                        }
-                        Err(error) => {
-                            self.trouble = true;
-                            println!("root: cannot start {}: {error}", entry.name);
-                        }
-                    }
-                }
-            }
-        }
-        self.all_started();
     }
 }
 

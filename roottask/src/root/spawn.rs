@@ -56,7 +56,7 @@ impl fmt::Display for SpawnError {
             SpawnError::Memory => f.write_str("not enough memory"),
             SpawnError::Image(error) => error.fmt(f),
             SpawnError::Table => f.write_str("too many servers, or too long a name"),
-            SpawnError::Name => f.write_str("a server of this name runs; give it another one in limine.conf"),
+            SpawnError::Name => f.write_str("a server of this name runs"),
             SpawnError::Size => {
                 write!(f, "its file is empty or over {} KiB; strip its debug information", MODULE_BYTES >> 10)
             }

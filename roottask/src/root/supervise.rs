@@ -7,7 +7,7 @@ use libsel::proto::start::slot;
 use libsel::proto::{Name, Outgoing, ServiceError};
 use libsel::rt::ticks;
 use roottask::loader::PAGE;
-use roottask::manifest;
+use roottask::manifest::Entry;
 use roottask::restart::{History, Next};
 
 use super::answer::{Answer, Outcome};
@@ -19,10 +19,10 @@ use super::{CALL_RIGHTS, Root, own_slot};
 pub struct Program {
     /// Its name.
     pub name: Name,
-    /// The manifest's words for it.
-    pub string: &'static str,
-    paddr: u64,
-    size: u64,
+    /// What the manifest says about it.
+    pub entry: Entry<'static>,
+    /// Its image: address and bytes of the boot module.
+    pub image: (u64, u64),
     /// Where it is now.
     pub state: State,
     /// Its restarts.
@@ -68,7 +68,8 @@ impl Supervision {
         }
     }
 
-    fn program(&mut self, name: Name) -> Option<&mut Program> {
+    /// The server of this name.
+    pub fn program(&mut self, name: Name) -> Option<&mut Program> {
         self.programs.iter_mut().flatten().find(|program| program.name == name)
     }
 
@@ -91,12 +92,11 @@ impl Supervision {
 
 impl Root {
     /// A server of the manifest is started for the first time.
-    pub fn add_program(&mut self, name: Name, string: &'static str, (paddr, size): (u64, u64)) {
+    pub fn add_program(&mut self, name: Name, entry: Entry<'static>, image: (u64, u64)) {
         let program = Program {
             name,
-            string,
-            paddr,
-            size,
+            entry,
+            image,
             state: State::Running,
             history: History::default(),
             started: ticks(),
@@ -121,10 +121,8 @@ impl Root {
         self.tell_services(id);
         self.unpark_client(id);
         let Some(program) = self.supervision.program(name) else { return };
-        // It was read before.
-        let Some(Ok(entry)) = manifest::parse(program.string) else { return };
         let ran = ticks().saturating_sub(program.started);
-        let next = program.history.ended(entry.restart, failed, self.alarm.milliseconds(ran));
+        let next = program.history.ended(program.entry.restart, failed, self.alarm.milliseconds(ran));
         match next {
             Next::After(wait) => {
                 println!("root: {name} starts again in {wait} ms");
@@ -227,10 +225,9 @@ impl Root {
 
     fn restart(&mut self, name: Name) {
         let Some(program) = self.supervision.program(name) else { return };
-        let (string, paddr, size) = (program.string, program.paddr, program.size);
+        let (entry, (paddr, size)) = (program.entry, program.image);
         program.started = ticks();
         program.state = State::Running;
-        let Some(Ok(entry)) = manifest::parse(string) else { return };
         match self.spawn(&entry, paddr, size) {
             Ok(()) => {
                 println!("root: {name} runs again");
@@ -313,7 +310,7 @@ impl Root {
         }
     }
 
-    /// Every server of the boot list was started once: names that nobody has are unknown from now on.
+    /// Every server of the manifest was started once: names that nobody has are unknown from now on.
     pub fn all_started(&mut self) {
         self.all_started = true;
         for place in 0..MAX_SERVERS {

@@ -3,6 +3,7 @@ use libsel::abi::VmAttributes;
 use libsel::bootinfo::initial;
 use libsel::cap::{Cap, Page};
 use libsel::proto::start::StartPage;
+use roottask::virt::Range;
 
 use super::Root;
 use super::pieces::OutOfMemory;
@@ -108,6 +109,45 @@ impl Root {
         value
     }
 
+    /// Maps a boot module for good.
+    pub fn keep_module(&mut self, paddr: u64, size: u64) -> Result<&'static [u8], OutOfMemory> {
+        if size == 0 || size > MODULE_BYTES {
+            return Err(OutOfMemory);
+        }
+        let first = self.file_frames(paddr, size)?;
+        let range = self.open_frames(first, size.div_ceil(PAGE_BYTES as u64) as u32)?;
+        let start = core::ptr::with_exposed_provenance::<u8>(range.start as usize);
+        // SAFETY: all the frames are mapped readable in this range, which nothing else covers and which stays; a boot
+        // module is not written any more.
+        Ok(unsafe { core::slice::from_raw_parts(start, size as usize) })
+    }
+
+    /// Maps frames of device memory in consecutive slots, read-only, at free addresses.
+    fn open_frames(&mut self, first_slot: u32, pages: u32) -> Result<Range, OutOfMemory> {
+        let length = u64::from(pages) * PAGE_BYTES as u64;
+        let range =
+            self.own_space.alloc(&mut self.nodes, length, PAGE_BYTES as u64).map_err(|_| OutOfMemory)?;
+        let read_only = Access { write: false, execute: false };
+        let mut mapped = Ok(());
+        for page in 0..pages {
+            let vaddr = range.start + u64::from(page) * PAGE_BYTES as u64;
+            let frame = Cap::<Page>::new(u64::from(first_slot + page));
+            mapped = mapped.and_then(|()| self.own_target().map(frame, vaddr, read_only));
+        }
+        if let Err(error) = mapped {
+            self.close_frames(first_slot, pages, range);
+            return Err(error);
+        }
+        Ok(range)
+    }
+
+    fn close_frames(&mut self, first_slot: u32, pages: u32, range: Range) {
+        for page in 0..pages {
+            let _ = Cap::<Page>::new(u64::from(first_slot + page)).unmap();
+        }
+        let _ = self.own_space.release(&mut self.nodes, range);
+    }
+
     /// Maps frames of device memory in consecutive slots, read-only, and runs `f` on them.
     fn with_frames<R>(
         &mut self,
@@ -115,27 +155,13 @@ impl Root {
         pages: u32,
         f: impl FnOnce(&mut Self, &[u8]) -> R,
     ) -> Result<R, OutOfMemory> {
-        let length = u64::from(pages) * PAGE_BYTES as u64;
-        let range =
-            self.own_space.alloc(&mut self.nodes, length, PAGE_BYTES as u64).map_err(|_| OutOfMemory)?;
-        let frame = |page: u32| Cap::<Page>::new(u64::from(first_slot + page));
-        let read_only = Access { write: false, execute: false };
-        let mut mapped = Ok(());
-        for page in 0..pages {
-            let vaddr = range.start + u64::from(page) * PAGE_BYTES as u64;
-            mapped = mapped.and_then(|()| self.own_target().map(frame(page), vaddr, read_only));
-        }
-        let result = mapped.map(|()| {
-            let start = core::ptr::with_exposed_provenance::<u8>(range.start as usize);
-            // SAFETY: all the frames are mapped readable in this range, which nothing else covers; what lies there
-            // are boot modules and tables of the firmware, which are not written any more.
-            f(self, unsafe { core::slice::from_raw_parts(start, length as usize) })
-        });
-        for page in 0..pages {
-            let _ = frame(page).unmap();
-        }
-        let _ = self.own_space.release(&mut self.nodes, range);
-        result
+        let range = self.open_frames(first_slot, pages)?;
+        let start = core::ptr::with_exposed_provenance::<u8>(range.start as usize);
+        // SAFETY: all the frames are mapped readable in this range, which nothing else covers; what lies there are boot
+        // modules and tables of the firmware, which are not written any more.
+        let result = f(self, unsafe { core::slice::from_raw_parts(start, pages as usize * PAGE_BYTES) });
+        self.close_frames(first_slot, pages, range);
+        Ok(result)
     }
 }
 

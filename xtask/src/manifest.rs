@@ -1,0 +1,166 @@
+//! The manifest `servers.ini` before a boot: checked by the root task's own reader, with sections added and left out.
+use std::fmt::Write as _;
+use std::fs;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use roottask::manifest::{self, Entry, FILE_NAME};
+
+use crate::context::Context;
+use crate::failure::missing;
+use crate::image::ImageArgs;
+
+/// The manifest that is booted: its text, and how messages call it.
+pub struct Manifest {
+    /// The file as it is known to who reads a message.
+    pub name: String,
+    /// Its text.
+    pub text: String,
+}
+
+impl Manifest {
+    /// Reads `servers.ini`, or the file of `--manifest`.
+    ///
+    /// # Errors
+    /// There is no such file, or it is no text.
+    pub fn read(context: &Context, args: &ImageArgs) -> Result<Self> {
+        let (name, path) = match &args.manifest {
+            Some(path) => (path.display().to_string(), path.clone()),
+            None => (FILE_NAME.into(), context.root.join(FILE_NAME)),
+        };
+        let bytes = fs::read(&path)
+            .map_err(|error| missing(format!("cannot read the manifest {}: {error}", path.display())))?;
+        // Told with its line, if that is what is wrong.
+        problems(&name, &bytes)?;
+        let text = String::from_utf8(bytes).with_context(|| format!("{name} is no UTF-8 text"))?;
+        Ok(Self { name, text })
+    }
+
+    /// The servers.
+    pub fn servers(&self) -> impl Iterator<Item = Entry<'_>> {
+        manifest::read(self.text.as_bytes()).flatten()
+    }
+
+    /// Leaves out the sections of these names; gives the images that only they had. A name that is none changes nothing.
+    pub fn leave_out(&mut self, names: &[String]) -> Vec<String> {
+        let servers: Vec<Entry<'_>> = self.servers().collect();
+        let is_left_out = |entry: &Entry<'_>| names.iter().any(|name| name == entry.name);
+        let (gone, kept): (Vec<&Entry<'_>>, Vec<&Entry<'_>>) =
+            servers.iter().partition(|entry| is_left_out(entry));
+        let images = gone.iter().map(|entry| entry.image);
+        let images = images.filter(|image| kept.iter().all(|entry| entry.image != *image));
+        let images = images.map(String::from).collect();
+        // A section goes down to the next one.
+        let section = |number: usize| servers.iter().rfind(|entry| entry.line as usize <= number);
+        let text = (1..).zip(self.text.split_inclusive('\n'));
+        let text = text.filter(|(number, _)| !section(*number).is_some_and(is_left_out));
+        self.text = text.map(|(_, line)| line).collect();
+        images
+    }
+
+    /// Adds the section of a server: `NAME WORD…`, see [`section`].
+    ///
+    /// # Errors
+    /// The words make no section, there is one of this name, or there are too many.
+    pub fn add(&mut self, words: &str) -> Result<()> {
+        let text = section(words)?;
+        let name = words.split_whitespace().next().unwrap_or_default();
+        ensure!(
+            self.servers().all(|entry| entry.name != name),
+            "--server {name}: {} has a section [{name}]; leave that out by `--no-server {name}`",
+            self.name
+        );
+        self.text = append(&self.text, &text);
+        problems(&self.name, self.text.as_bytes())
+    }
+}
+
+/// `text` with a section behind an empty line.
+pub fn append(text: &str, section: &str) -> String {
+    let end = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
+    format!("{text}{end}\n{section}")
+}
+
+/// The section for `NAME KEY=VALUE … -- ARGUMENTS`, as an option gives it. A key alone is `KEY = yes`.
+///
+/// # Errors
+/// What the root task would say of it.
+pub fn section(words: &str) -> Result<String> {
+    let mut words = words.split_whitespace();
+    let name = words.next().context("--server needs the name of a program, or the folder of a crate")?;
+    let mut text = format!("[{name}]\n");
+    for word in words.by_ref().take_while(|word| *word != "--") {
+        let (key, value) = word.split_once('=').unwrap_or((word, "yes"));
+        writeln!(text, "{key} = {value}")?;
+    }
+    let arguments: Vec<&str> = words.collect();
+    if !arguments.is_empty() {
+        writeln!(text, "arguments = {}", arguments.join(" "))?;
+    }
+    let first = manifest::read(text.as_bytes()).find_map(Result::err);
+    if let Some(problem) = first {
+        bail!("--server {name}: {}", problem.mistake);
+    }
+    Ok(text)
+}
+
+/// What is wrong in a manifest, each with its line.
+fn problems(name: &str, bytes: &[u8]) -> Result<()> {
+    let problems: Vec<String> =
+        manifest::read(bytes).filter_map(Result::err).map(|problem| format!("{name}:{problem}")).collect();
+    ensure!(problems.is_empty(), "the manifest cannot be booted\n{}", problems.join("\n"));
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn manifest(text: &str) -> Manifest {
+        Manifest { name: "servers.ini".into(), text: text.into() }
+    }
+
+    #[test]
+    fn options_become_sections() {
+        for (option, text) in [
+            ("hello", "[hello]\n"),
+            ("a  service quota=4M ", "[a]\nservice = yes\nquota = 4M\n"),
+            ("crashy admin -- fault=write\n --", "[crashy]\nadmin = yes\narguments = fault=write --\n"),
+        ] {
+            assert_eq!(section(option).unwrap(), text);
+        }
+        let said = |option| section(option).unwrap_err().to_string();
+        assert!(said("a quota=x").starts_with("--server a: quota = x: allowed is a number of bytes"));
+        assert!(said("a prio=9").contains("unknown key `prio`; known are image, priority"));
+        assert!(said("a! service").contains("is no name"));
+        assert!(said(" ").contains("needs the name"));
+    }
+
+    #[test]
+    fn sections_are_left_out_with_the_images_that_only_they_have() {
+        let text = "; first\n[a]\nimage = x\n[b]\nservice = yes\n; of b\n[c]\nimage = x\n[d]\nimage = y\n";
+        let mut list = manifest(text);
+        assert_eq!(list.leave_out(&["b".into(), "c".into(), "d".into(), "none".into()]), ["b", "y"]);
+        assert_eq!(list.text, "; first\n[a]\nimage = x\n");
+        assert_eq!(list.leave_out(&[]), [""; 0]);
+        assert_eq!(list.servers().map(|entry| entry.name).collect::<Vec<_>>(), ["a"]);
+    }
+
+    #[test]
+    fn sections_are_added_behind_the_others() {
+        let mut list = manifest("[a]\nservice = yes");
+        list.add("b quota=1M").unwrap();
+        assert_eq!(list.text, "[a]\nservice = yes\n\n[b]\nquota = 1M\n");
+        let said = list.add("b").unwrap_err().to_string();
+        assert!(said.contains("servers.ini has a section [b]; leave that out by `--no-server b`"));
+        let mut list = manifest(&(0..31).map(|number| format!("[s{number}]\n")).collect::<String>());
+        assert!(list.add("x").unwrap_err().to_string().contains("servers.ini:33: [x] is left out"));
+    }
+
+    #[test]
+    fn all_mistakes_are_told_with_their_lines() {
+        let said = problems("my.ini", b"[a]\nquota = x\ncolour = red\n").unwrap_err().to_string();
+        let lines: Vec<&str> = said.lines().collect();
+        assert!(lines[1].starts_with("my.ini:2: [a] quota = x: ") && lines[2].starts_with("my.ini:3: [a] "));
+        assert!(problems("my.ini", b"[a]\n").is_ok() && problems("my.ini", b"").is_err());
+    }
+}
