@@ -58,17 +58,15 @@ pub fn volume(context: &Context, args: &ImageArgs) -> Result<Volume> {
     let text = fs::read_to_string(context.root.join("limine.conf")).map_err(|error| {
         missing(format!("cannot read limine.conf in {}: {error}", context.root.display()))
     })?;
-    let taken = limine_conf::parse(&limine_conf::without_files(&text, &args.no_server))?;
-    let servers = outside::build(context, args, &taken.files())?;
     let programs = build::folder(context, &args.build);
-    let (conf, manifest) = match &args.root_task {
-        // What another root task wants of the modules, it knows.
-        Some(_) => {
-            let text = limine_conf::without_files(&text, &args.no_server);
-            let manifest = fs::read_to_string(context.root.join(FILE_NAME)).unwrap_or_default();
-            (limine_conf::with_servers(&text, &servers.entries)?, manifest)
-        }
-        None => listed(&text, Manifest::read(context, args)?, args, &servers, &programs)?,
+    let mut manifest = Manifest::read(context, args)?;
+    let left_out = manifest.leave_out(&args.no_server);
+    let conf = limine_conf::without_files(&text, &left_out);
+    let servers = outside::build(context, args, &limine_conf::parse(&conf)?.files())?;
+    let conf = match &args.root_task {
+        // What another root task makes of its modules, it knows.
+        Some(_) => limine_conf::with_servers(&conf, &servers.entries)?,
+        None => with_listed(&conf, &mut manifest, args, &servers, &programs)?,
     };
     let conf = limine_conf::with_files(&conf, &file_names(&args.file)?)?;
     let entry = limine_conf::parse(&conf)?;
@@ -89,22 +87,22 @@ pub fn volume(context: &Context, args: &ImageArgs) -> Result<Volume> {
     };
     let files = entry.files().into_iter().filter(|path| Some(*path) != manifest_path.as_deref());
     let files = files.map(source).collect::<Result<_>>()?;
-    Ok(Volume { conf, manifest: manifest_path.map(|path| (path, manifest)), files })
+    Ok(Volume { conf, manifest: manifest_path.map(|path| (path, manifest.text)), files })
 }
 
-/// The texts of `limine.conf` and of the manifest, after servers were left out and added, with a module for each image.
-fn listed(
+/// Adds servers to the manifest, and to the text of `limine.conf` a module for each image that has none.
+fn with_listed(
     conf: &str,
-    mut manifest: Manifest,
+    manifest: &mut Manifest,
     args: &ImageArgs,
     servers: &Servers,
     programs: &Path,
-) -> Result<(String, String)> {
-    let conf = limine_conf::without_files(conf, &manifest.leave_out(&args.no_server));
+) -> Result<String> {
+    manifest.check()?;
     for server in &servers.entries {
         manifest.add(server)?;
     }
-    let entry = limine_conf::parse(&conf)?;
+    let entry = limine_conf::parse(conf)?;
     ensure!(
         entry.path_of(MODULE).is_some(),
         "limine.conf does not load the manifest: it needs `module_path: boot():/boot/{FILE_NAME}` followed by \
@@ -130,7 +128,8 @@ fn listed(
             more.push(image.into());
         }
     }
-    Ok((limine_conf::with_files(&conf, &more)?, manifest.text + args.unchecked))
+    manifest.text += args.unchecked;
+    limine_conf::with_files(conf, &more)
 }
 
 /// The names of given files, under which they are in the archive.

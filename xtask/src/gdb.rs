@@ -21,6 +21,7 @@ use crate::firmware::QEMU;
 use crate::guest::{self, End, Limits, Streams};
 use crate::image::ImageArgs;
 use crate::machine::{Kvm, MachineArgs, Serial};
+use crate::manifest;
 use crate::needs::Need;
 use crate::qemu;
 use crate::setup;
@@ -96,6 +97,7 @@ pub fn run(context: &Context, args: &GdbArgs) -> Result<()> {
     if !args.print {
         setup::ensure(context, &[Need::Gdb, Need::Qemu])?;
     }
+    manifest::check(context, &args.image)?;
     build::run(context, &args.image.build)?;
     let folder = context.output_dir()?;
     let serial = folder.join("gdb-serial.log");

@@ -9,6 +9,7 @@ use crate::archive::{self, BootFile};
 use crate::build::{self, BuildArgs};
 use crate::context::Context;
 use crate::cpio;
+use crate::manifest;
 
 /// Options of `image`; `iso` and `qemu` take them too.
 #[derive(Args, Clone, Default)]
@@ -51,6 +52,7 @@ impl ImageArgs {
 /// # Errors
 /// The build fails, a file is missing, or the archive cannot be written.
 pub fn run(context: &Context, args: &ImageArgs) -> Result<()> {
+    manifest::check(context, args)?;
     build::run(context, &args.build)?;
     let files = archive::collect(context, args, &args.words(&[]))?;
     print_sizes(&files);

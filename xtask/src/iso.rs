@@ -10,6 +10,7 @@ use crate::build;
 use crate::context::Context;
 use crate::image::{self, ImageArgs};
 use crate::limine::{self, BIOS_CD, BIOS_STAGE, Limine, UEFI_CD, UEFI_PROGRAM};
+use crate::manifest;
 use crate::needs::Need;
 use crate::setup;
 
@@ -32,6 +33,7 @@ pub struct IsoArgs {
 /// The build fails, Limine or a tool is missing, or the image cannot be made.
 pub fn run(context: &Context, args: &IsoArgs) -> Result<()> {
     let limine = tools(context)?;
+    manifest::check(context, &args.image)?;
     build::run(context, &args.image.build)?;
     let out = match &args.out {
         Some(out) => std::path::absolute(out)?,

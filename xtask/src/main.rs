@@ -25,6 +25,7 @@ mod machine;
 mod machines;
 mod manifest;
 mod miri;
+mod mistakes;
 mod needs;
 mod new_server;
 mod outside;

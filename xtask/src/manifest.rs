@@ -3,7 +3,7 @@ use std::fmt::Write as _;
 use std::fs;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use roottask::manifest::{self, Entry, FILE_NAME};
+use roottask::manifest::{self, Entry, FILE_NAME, Mistake};
 
 use crate::context::Context;
 use crate::failure::missing;
@@ -18,7 +18,7 @@ pub struct Manifest {
 }
 
 impl Manifest {
-    /// Reads `servers.ini`, or the file of `--manifest`.
+    /// Reads `servers.ini`, or the file of `--manifest`. It is not checked: another root task's may be of another kind.
     ///
     /// # Errors
     /// There is no such file, or it is no text.
@@ -29,10 +29,20 @@ impl Manifest {
         };
         let bytes = fs::read(&path)
             .map_err(|error| missing(format!("cannot read the manifest {}: {error}", path.display())))?;
-        // Told with its line, if that is what is wrong.
-        problems(&name, &bytes)?;
-        let text = String::from_utf8(bytes).with_context(|| format!("{name} is no UTF-8 text"))?;
+        let text = String::from_utf8(bytes).or_else(|error| {
+            // Fine where it is in a comment: otherwise the reader tells the line.
+            problems(&name, error.as_bytes())?;
+            anyhow::Ok(String::from_utf8_lossy(error.as_bytes()).into_owned())
+        })?;
         Ok(Self { name, text })
+    }
+
+    /// Whether the root task will find nothing wrong with it.
+    ///
+    /// # Errors
+    /// All that is wrong, each with its line.
+    pub fn check(&self) -> Result<()> {
+        problems(&self.name, self.text.as_bytes())
     }
 
     /// The servers.
@@ -70,8 +80,16 @@ impl Manifest {
             self.name
         );
         self.text = append(&self.text, &text);
-        problems(&self.name, self.text.as_bytes())
+        self.check()
     }
+}
+
+/// Whether the manifest can be booted, as far as that is known before a build.
+///
+/// # Errors
+/// As [`Manifest::read`] and [`Manifest::check`]. A manifest for another root task is not looked at.
+pub fn check(context: &Context, args: &ImageArgs) -> Result<()> {
+    if args.root_task.is_some() { Ok(()) } else { Manifest::read(context, args)?.check() }
 }
 
 /// `text` with a section behind an empty line.
@@ -105,8 +123,10 @@ pub fn section(words: &str) -> Result<String> {
 
 /// What is wrong in a manifest, each with its line.
 fn problems(name: &str, bytes: &[u8]) -> Result<()> {
-    let problems: Vec<String> =
-        manifest::read(bytes).filter_map(Result::err).map(|problem| format!("{name}:{problem}")).collect();
+    let problems = manifest::read(bytes).filter_map(Result::err);
+    // That a section is left out is the root task's answer to the others.
+    let problems = problems.filter(|problem| problem.mistake != Mistake::LeftOut);
+    let problems: Vec<String> = problems.map(|problem| format!("{name}:{problem}")).collect();
     ensure!(problems.is_empty(), "the manifest cannot be booted\n{}", problems.join("\n"));
     Ok(())
 }

@@ -16,6 +16,7 @@ use crate::guest::{self, End, Limits, Streams};
 use crate::image::{self, ImageArgs};
 use crate::iso;
 use crate::machine::{EXIT_PORT_WORD, EXIT_WORD, MachineArgs, Medium, Serial};
+use crate::manifest;
 use crate::needs::Need;
 use crate::setup;
 use crate::shell::INTERACTIVE_SERVERS;
@@ -120,6 +121,7 @@ fn prepare(context: &Context, args: &QemuArgs, more: &[&str], terminal: bool) ->
     // Everything that can be missing is looked for before any time goes into a build.
     let iso = if args.iso || args.uefi { Some(iso::tools(context)?) } else { None };
     let firmware = if args.uefi { Some(uefi_firmware(context)?) } else { None };
+    manifest::check(context, &args.image)?;
     build::run(context, &args.image.build)?;
     let words = args.image.words(more);
     let medium = match iso {

@@ -11,6 +11,7 @@ use crate::context::Context;
 use crate::gdb;
 use crate::guest::{self, Streams};
 use crate::hostile::{self, HostileArgs};
+use crate::mistakes;
 use crate::needs::{Need, missing_of};
 use crate::qemu::{self, QemuArgs};
 use crate::report::{self, Counts};
@@ -70,6 +71,7 @@ pub fn run(context: &Context, args: &TestArgs) -> Result<()> {
         for case in &report::FAULT_CASES {
             sum += fault(context, case)?;
         }
+        sum += manifest(context);
         sum += restart(context)?;
         for case in &report::SUPERVISION_CASES {
             sum += supervision(context, case)?;
@@ -267,6 +269,12 @@ fn supervision(context: &Context, case: &report::SupervisionCase) -> Result<Coun
         Err(problem) => println!("FAILED: {}: {problem}", case.name),
     }
     Ok(result.is_ok().into())
+}
+
+/// Boots by a manifest with mistakes.
+fn manifest(context: &Context) -> Counts {
+    heading("a manifest with mistakes");
+    told(mistakes::run(context, non_interactive()))
 }
 
 /// Boots with a server that asks for a restart: QEMU ends then, without an exit code.

@@ -262,12 +262,12 @@ protocol! {
             /// Which one, by slot.
             index: u64,
         },
-        /// Starts a server from the boot archive.
+        /// Starts a server of the manifest, with other arguments.
         ///
-        /// Errors: `NotFound` no image of this name; `InUse` a server of this name runs; `InvalidArgument` the image or
+        /// Errors: `NotFound` the manifest lists none; `InUse` a server of this name runs; `InvalidArgument` the image or
         /// the arguments; `OutOfMemory`.
         Spawn = 0x184 -> () {
-            /// Name of the image, and of the server.
+            /// Its name.
             image: Name,
             /// Words for the server.
             arguments: Text,

@@ -116,7 +116,7 @@ impl StartInfo {
         Name::from_bytes(self.name)
     }
 
-    /// What follows the name in `limine.conf`: words, usually `key=value`.
+    /// The `arguments` of its section of the manifest, or of a Spawn: words, usually `key=value`.
     pub fn arguments(&self) -> &str {
         let bytes = self.arguments.get(..self.argument_bytes as usize).unwrap_or_default();
         core::str::from_utf8(bytes).unwrap_or_default()

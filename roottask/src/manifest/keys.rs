@@ -25,6 +25,8 @@ const MAX_PRIORITY: u8 = 253;
 const _: () = assert!(MAX_PRIORITY == 253 && values::MAX_PORTS == 2 && values::MAX_USES == 8);
 const _: () = assert!(MAX_PCI == 8 && ARGUMENT_BYTES == 512);
 const _: () = assert!(libsel::proto::start::slot::MAX_IRQS == 8);
+// In that of a name that is none.
+const _: () = assert!(libsel::proto::NAME_BYTES == 32);
 
 /// All keys.
 pub const KEYS: [Key; 15] = [

@@ -15,6 +15,7 @@ pub fn read(file: &[u8]) -> impl Iterator<Item = Result<Entry<'_>, Problem<'_>>>
 }
 
 /// Where the reader is.
+#[expect(clippy::large_enum_variant, reason = "there is one of it, and no heap for its parts")]
 enum Place<'a> {
     /// Before the first section.
     Before,

@@ -18,7 +18,9 @@ impl Root {
     /// Starts every server of the manifest, in its order. What is wrong with one is told, and the others start.
     pub fn start_servers(&mut self) {
         let mut mistakes = 0;
-        for found in manifest::read(self.manifest()) {
+        let file = self.manifest();
+        self.trouble |= file.is_none();
+        for found in file.into_iter().flat_map(manifest::read) {
             let problem = match found {
                 Ok(entry) => match self.image(entry.image) {
                     Some(image) => {
@@ -44,8 +46,8 @@ impl Root {
         self.all_started();
     }
 
-    /// The manifest's bytes; none if there is no manifest, which is told.
-    fn manifest(&mut self) -> &'static [u8] {
+    /// The manifest's bytes. If there are none to be had, that is told.
+    fn manifest(&mut self) -> Option<&'static [u8]> {
         let mut found: Option<Module<'static>> = None;
         for module in self.bootinfo.modules() {
             let is_file = module.string.starts_with("file ");
@@ -64,19 +66,18 @@ impl Root {
                  `module_cmdline: {}`",
                 manifest::MODULE
             );
-            self.trouble = true;
-            return &[];
+            return None;
         };
         if size == 0 {
-            return &[];
+            return Some(&[]);
         }
-        self.keep_module(paddr, size).unwrap_or_else(|_| {
+        let bytes = self.keep_module(paddr, size);
+        if bytes.is_err() {
             println!(
                 "root: {FILE_NAME} has {size} bytes; it may have {MODULE_BYTES}, if there is memory to map it"
             );
-            self.trouble = true;
-            &[]
-        })
+        }
+        bytes.ok()
     }
 
     /// The boot module `file NAME`.

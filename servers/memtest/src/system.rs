@@ -37,7 +37,7 @@ pub fn own_room() -> Result<u64, String> {
     Ok(server(TEST)?.room)
 }
 
-/// The files have the names of `limine.conf`; a program is an ELF file.
+/// The files have the names of their modules; a program is an ELF file.
 pub fn boot_files() -> Checked {
     let mut seen = 0;
     for index in 0.. {

@@ -28,7 +28,7 @@ const ROOT: RootService = RootService(slot::ROOT);
 fn ask<R: Request>(request: &R) -> Result<R::Reply> {
     call(slot::ADMIN, request).map_err(|error| match error {
         // Nothing is in the slot.
-        ServiceError::Gone => Failure::text("this shell may not; give it `admin` where limine.conf lists it"),
+        ServiceError::Gone => Failure::text("this shell may not; give it `admin = yes` in servers.ini"),
         error => error.into(),
     })
 }

@@ -291,7 +291,7 @@ fn servers_are_started_and_ended() {
     assert!(one("crash wrte").contains("did you mean `write`?"));
     assert!(one("crash").contains("the command is `crash FAULT`"));
     let refused = |error, line| run(&mut Machine { refuses: Some(error), ..Machine::default() }, &[line]);
-    assert!(refused(ServiceError::NotFound, "spawn x").contains("`images` lists what there is"));
+    assert!(refused(ServiceError::NotFound, "spawn x").contains("`images` lists the files"));
     assert!(refused(ServiceError::InUse, "spawn hello").contains("`kill hello` ends it"));
     assert!(refused(ServiceError::OutOfMemory, "spawn hello").contains("see `mem`"));
     assert_eq!(refused(ServiceError::Refused, "kill 1"), "kill: not allowed\n");

@@ -136,7 +136,7 @@ fn spawn(context: &mut Context<'_>, arguments: &[String]) -> Result<()> {
     context.system.spawn(name, &words.join(" ")).map_err(|failure| {
         failure
             .explain(ServiceError::NotFound, || {
-                alloc::format!("the boot archive has no image `{image}`; `images` lists what there is")
+                alloc::format!("servers.ini lists no server `{image}`; `images` lists the files")
             })
             .explain(ServiceError::InUse, || {
                 alloc::format!("a server `{image}` runs already; `kill {image}` ends it")
