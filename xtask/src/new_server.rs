@@ -8,8 +8,9 @@ use roottask::manifest::FILE_NAME;
 
 use crate::build;
 use crate::context::Context;
+use crate::image::ImageArgs;
 use crate::limine_conf;
-use crate::manifest;
+use crate::manifest::{self, Manifest};
 use crate::needs::Need;
 use crate::setup;
 
@@ -196,8 +197,10 @@ fn check_free(context: &Context, name: &str) -> Result<()> {
     packages.push("xtask".into());
     let conf = fs::read_to_string(context.root.join("limine.conf"))?;
     let entry = limine_conf::parse(&conf)?;
+    let manifest = Manifest::read(context, &ImageArgs::default())?;
     for name in [name, &format!("{name}-client")] {
-        let booted = entry.files().contains(&format!("boot/{name}").as_str());
+        let booted = entry.files().contains(&format!("boot/{name}").as_str())
+            || manifest.servers().any(|server| server.name == name);
         if booted || packages.iter().any(|package| package == name) {
             bail!("the name `{name}` is taken; choose another one");
         }

@@ -108,19 +108,17 @@ fn every_mistake_of_a_section_is_told_and_the_others_are_read() {
 
 #[test]
 fn a_section_that_is_none_gives_its_keys_to_no_other() {
-    for broken in ["[shell", "shell]]", "[a b]", "[]", "[a] = [b]", "[two][", "[ramfs]"] {
+    for broken in ["[shell", "[a b]", "[]", "[a] = [b]", "[two][", "[ramfs]"] {
         let file = format!("[ramfs]\n{broken}\nadmin = yes\nnonsense\n[hello]\n");
         let (servers, said) = both(file.as_bytes());
-        if broken == "shell]]" {
-            // It is an ordinary line, so its section is left out.
-            assert_eq!((servers.len(), said.len()), (1, 3));
-            continue;
-        }
         let all: Vec<_> = servers.iter().map(|entry| (entry.name, entry.admin)).collect();
         assert_eq!(all, [("ramfs", false), ("hello", false)], "{broken}");
         assert_eq!(said.len(), 1, "{said:?}");
         assert!(said[0].starts_with("2: ") && said[0].contains("left out"), "{said:?}");
     }
+    // An ordinary line, even if it was meant as a section: the one that it stands in is left out.
+    let (servers, said) = both(b"[ramfs]\nshell]\nadmin = yes\n[hello]\n");
+    assert_eq!((servers.len(), servers[0].name, said.len()), (1, "hello", 2));
 }
 
 #[test]
