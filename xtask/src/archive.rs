@@ -60,6 +60,9 @@ pub fn volume(context: &Context, args: &ImageArgs) -> Result<Volume> {
     })?;
     let programs = build::folder(context, &args.build);
     let mut manifest = Manifest::read(context, args)?;
+    if args.root_task.is_none() {
+        manifest.check()?;
+    }
     let left_out = manifest.leave_out(&args.no_server);
     let conf = limine_conf::without_files(&text, &left_out);
     let servers = outside::build(context, args, &limine_conf::parse(&conf)?.files())?;
@@ -98,7 +101,6 @@ fn with_listed(
     servers: &Servers,
     programs: &Path,
 ) -> Result<String> {
-    manifest.check()?;
     for server in &servers.entries {
         manifest.add(server)?;
     }

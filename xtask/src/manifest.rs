@@ -51,6 +51,7 @@ impl Manifest {
     }
 
     /// Leaves out the sections of these names; gives the images that only they had. A name that is none changes nothing.
+    /// Empty lines are left, so that the lines of the others keep their numbers.
     pub fn leave_out(&mut self, names: &[String]) -> Vec<String> {
         let servers: Vec<Entry<'_>> = self.servers().collect();
         let is_left_out = |entry: &Entry<'_>| names.iter().any(|name| name == entry.name);
@@ -61,9 +62,9 @@ impl Manifest {
         let images = images.map(String::from).collect();
         // A section goes down to the next one.
         let section = |number: usize| servers.iter().rfind(|entry| entry.line as usize <= number);
-        let text = (1..).zip(self.text.split_inclusive('\n'));
-        let text = text.filter(|(number, _)| !section(*number).is_some_and(is_left_out));
-        self.text = text.map(|(_, line)| line).collect();
+        let lines = (1..).zip(self.text.split_inclusive('\n'));
+        let keep = |(number, line)| if section(number).is_some_and(is_left_out) { "\n" } else { line };
+        self.text = lines.map(keep).collect();
         images
     }
 
@@ -160,7 +161,7 @@ mod tests {
         let text = "; first\n[a]\nimage = x\n[b]\nservice = yes\n; of b\n[c]\nimage = x\n[d]\nimage = y\n";
         let mut list = manifest(text);
         assert_eq!(list.leave_out(&["b".into(), "c".into(), "d".into(), "none".into()]), ["b", "y"]);
-        assert_eq!(list.text, "; first\n[a]\nimage = x\n");
+        assert_eq!(list.text, "; first\n[a]\nimage = x\n\n\n\n\n\n\n\n");
         assert_eq!(list.leave_out(&[]), [""; 0]);
         assert_eq!(list.servers().map(|entry| entry.name).collect::<Vec<_>>(), ["a"]);
     }
