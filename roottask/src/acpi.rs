@@ -5,7 +5,7 @@ pub const HEADER_BYTES: u64 = 36;
 /// Tables that are looked at.
 pub const MAX_TABLES: usize = 64;
 
-fn word32(bytes: &[u8], at: usize) -> Option<u32> {
+pub(crate) fn word32(bytes: &[u8], at: usize) -> Option<u32> {
     bytes.get(at..)?.first_chunk().copied().map(u32::from_le_bytes)
 }
 
@@ -13,7 +13,7 @@ fn word64(bytes: &[u8], at: usize) -> Option<u64> {
     bytes.get(at..)?.first_chunk().copied().map(u64::from_le_bytes)
 }
 
-fn is_sound(bytes: &[u8]) -> bool {
+pub(crate) fn is_sound(bytes: &[u8]) -> bool {
     bytes.iter().fold(0u8, |sum, byte| sum.wrapping_add(*byte)) == 0
 }
 

@@ -12,6 +12,7 @@ mod fuzzing;
 pub mod kept;
 pub mod lazy;
 pub mod loader;
+pub mod madt;
 pub mod manifest;
 pub mod pci;
 pub mod phys;

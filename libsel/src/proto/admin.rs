@@ -76,8 +76,10 @@ numbered_field! {
         Running = 0 "running",
         /// It is down and will be started again after a while.
         Waiting = 1 "back-off",
-        /// It is down for good.
+        /// It failed, or did not start, and is down for good.
         Down = 2 "down",
+        /// It ended as intended.
+        Ended = 3 "ended",
     }
 }
 

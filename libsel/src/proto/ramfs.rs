@@ -19,6 +19,8 @@ fields! {
 fields! {
     /// A file in the list of all files.
     pub struct FileEntry {
+        /// Its place in the list.
+        place: u64,
         /// Its length.
         bytes: u64,
         /// It is one of the boot archive.
@@ -72,12 +74,13 @@ protocol! {
             /// Which one.
             file: u64,
         },
-        /// One of the files, by its place in the list. A file keeps its place until it is removed.
+        /// The first file from a place in the list on. A file keeps its place until it is removed, so a walk that goes on
+        /// behind the place of the last answer misses none of those that stay.
         ///
-        /// Error: `NotFound` the list is shorter.
+        /// Error: `NotFound` there is none from there on.
         List = 0x404 -> FileEntry {
-            /// Which one, from 0 on.
-            index: u64,
+            /// From which place on; the list begins at 0.
+            place: u64,
         },
         /// Removes a file.
         ///

@@ -73,7 +73,7 @@ pub struct StartInfo {
     pub ipc_buffer: Word,
     /// TSC ticks per second.
     pub tsc_hz: Word,
-    /// A word that nobody else knows; 0 if the root task has no source of randomness.
+    /// A word that nobody else knows, as hard to guess as [`secret`](crate::rt::secret) says.
     pub secret: Word,
     /// 1 if the kernel has debug calls, among them the one that prints.
     pub debug_calls: Word,

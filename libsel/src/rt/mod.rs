@@ -17,6 +17,7 @@ mod panic;
 pub mod print;
 #[cfg(any(target_os = "none", test))]
 mod protect;
+mod random;
 pub mod slots;
 mod start;
 
@@ -27,6 +28,7 @@ pub use bounded::Bounded;
 pub use clock::ticks;
 pub use exclusive::Exclusive;
 pub use outcome::Outcome;
+pub use random::{random, secret};
 pub use start::{exit, start_info};
 
 /// Bytes of the stack where the program does not say.

@@ -77,11 +77,15 @@ impl Root {
     fn resting_info(&self, index: usize) -> Outcome {
         let program = self.supervision.resting(index).ok_or(ServiceError::NotFound)?;
         let entry = program.entry;
-        let waits = matches!(program.state, State::Waiting(_));
         Ok(Answer::of(&ServerInfo {
             id: 0,
             name: program.name,
-            state: if waits { ServerState::Waiting } else { ServerState::Down },
+            state: match program.state {
+                State::Running => ServerState::Running,
+                State::Waiting(_) => ServerState::Waiting,
+                State::Down => ServerState::Down,
+                State::Ended => ServerState::Ended,
+            },
             priority: entry.priority,
             budget_us: entry.budget_us,
             period_us: entry.period_us,

@@ -191,7 +191,7 @@ impl Root {
 
     /// The HPET: where ACPI says it is; where it usually is, if something there looks like one.
     fn find_hpet(&mut self) -> Option<Bar> {
-        let told = self.acpi_hpet();
+        let told = self.read_acpi(acpi::hpet);
         let paddr = told.unwrap_or(HPET_ADDRESS);
         // If somebody has it already, it is there: mapping it will say so.
         let looks_like_one = |register: u32| !matches!(register >> 16, 0 | 0xffff);
@@ -199,7 +199,8 @@ impl Root {
         is_there.then_some(Bar { paddr, bytes: HPET_BYTES })
     }
 
-    fn acpi_hpet(&mut self) -> Option<u64> {
+    /// What `read` finds in the first ACPI table that it takes for its own.
+    pub fn read_acpi<R>(&mut self, read: impl Fn(&[u8]) -> Option<R>) -> Option<R> {
         let (list, is_wide) = acpi::table_list(self.bootinfo.rsdp()?)?;
         let mut addresses = [0; acpi::MAX_TABLES];
         self.with_table(list, |table| {
@@ -208,7 +209,7 @@ impl Root {
             }
         })?;
         let known = addresses.into_iter().filter(|address| *address != 0);
-        known.into_iter().find_map(|address| self.with_table(address, acpi::hpet).flatten())
+        known.into_iter().find_map(|address| self.with_table(address, &read).flatten())
     }
 
     /// Runs `f` on an ACPI table.

@@ -11,6 +11,7 @@ use libsel::invoke::UserContext;
 use libsel::proto::Name;
 use libsel::proto::start::{HEAP_START, StartInfo, StartPage, slot};
 use roottask::loader::{self, IMAGE_END, PAGE, Plan, Segment};
+use roottask::madt;
 use roottask::manifest::Entry;
 use roottask::virt::AddressSpace;
 
@@ -236,6 +237,7 @@ impl Root {
     ) -> Result<(), SpawnError> {
         let mut info = StartInfo::new(name, entry.arguments).map_err(|_| SpawnError::Table)?;
         info.ipc_buffer = IPC_BUFFER;
+        info.secret = libsel::rt::secret();
         info.tsc_hz = self.tsc_hz;
         info.debug_calls = self.debug_calls.into();
         if let [Some((first, last)), _] = entry.ports {
@@ -277,23 +279,28 @@ impl Root {
         for (number, irq) in entry.irqs.iter().enumerate() {
             if let Some(irq) = *irq {
                 let number = number as u64;
-                self.interrupt(core, u64::from(irq), number, to(slot::FIRST_IRQ + number))?;
+                self.interrupt(core, irq, number, to(slot::FIRST_IRQ + number))?;
             }
         }
         Ok(())
     }
 
-    /// Gives a server an interrupt of the ISA bus: edge triggered, active high, at the pin of its number.
-    fn interrupt(&mut self, core: &Core, irq: u64, number: u64, to: AbsoluteSlot) -> Result<(), SpawnError> {
+    /// Gives a server an interrupt of the ISA bus.
+    fn interrupt(&mut self, core: &Core, irq: u8, number: u64, to: AbsoluteSlot) -> Result<(), SpawnError> {
+        let told = self.read_acpi(|table| madt::isa_line(table, irq));
+        let line = told.unwrap_or(madt::usual(irq));
+        let vector = u64::from(irq);
         let first = self.memory.kernel().slots.take(2).ok_or(OutOfMemory)?;
         let (handler, signal) = (own_slot(first), own_slot(first + 1));
         let from = AbsoluteSlot::in_cspace(initial::CNODE, core.notification.cptr());
-        let given = initial::IRQ_CONTROL.get_io_apic(handler, 0, irq, 0, 0, irq).and_then(|()| {
-            signal.mint(from, CapRights::WRITE, slot::SIGNAL | 1 << number)?;
-            let handler_cap: Cap<IrqHandler> = Cap::new(u64::from(first));
-            handler_cap.set_notification(Cap::new(u64::from(first + 1)))?;
-            to.copy(handler, CapRights::ALL)
-        });
+        let given = initial::IRQ_CONTROL
+            .get_io_apic(handler, line.io_apic, line.pin, line.level.into(), line.low.into(), vector)
+            .and_then(|()| {
+                signal.mint(from, CapRights::WRITE, slot::SIGNAL | 1 << number)?;
+                let handler_cap: Cap<IrqHandler> = Cap::new(u64::from(first));
+                handler_cap.set_notification(Cap::new(u64::from(first + 1)))?;
+                to.copy(handler, CapRights::ALL)
+            });
         // The interrupt keeps a copy of the one, the server of the other.
         let _ = signal.delete();
         let _ = handler.delete();

@@ -38,8 +38,10 @@ pub enum State {
     Running,
     /// From this time on, in TSC ticks.
     Waiting(u64),
-    /// Not any more.
+    /// Not any more: it failed, or did not start.
     Down,
+    /// Not any more: it ended as intended.
+    Ended,
 }
 
 /// A client that asked for a service which does not run now.
@@ -130,7 +132,7 @@ impl Root {
                 self.set_alarm();
             }
             Next::Ended | Next::GivenUp => {
-                program.state = State::Down;
+                program.state = if failed { State::Down } else { State::Ended };
                 if next == Next::GivenUp {
                     println!("root: {name} failed {} times and stays down", program.history.total + 1);
                     self.trouble = true;
@@ -253,7 +255,7 @@ impl Root {
         match self.supervision.program(name).map(|program| program.state) {
             None if !self.all_started => self.park(client, name),
             None => Err(ServiceError::NotFound.into()),
-            Some(State::Down) => Err(ServiceError::Gone.into()),
+            Some(State::Down | State::Ended) => Err(ServiceError::Gone.into()),
             Some(_) => self.park(client, name),
         }
     }

@@ -37,6 +37,39 @@ impl Way {
         Way::Panic,
         Way::Privilege,
     ];
+
+    /// Its name in arguments and commands.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Way::Null => "null",
+            Way::Code => "code",
+            Way::Data => "data",
+            Way::Instruction => "instruction",
+            Way::Division => "division",
+            Way::Stack => "stack",
+            Way::Panic => "panic",
+            Way::Privilege => "privilege",
+        }
+    }
+
+    /// What it does, behind "told to".
+    pub const fn what(self) -> &'static str {
+        match self {
+            Way::Null => "read address 0",
+            Way::Code => "write its own code",
+            Way::Data => "execute its own data",
+            Way::Instruction => "execute what is no instruction",
+            Way::Division => "divide by zero",
+            Way::Stack => "call itself until the stack is full",
+            Way::Panic => "panic",
+            Way::Privilege => "execute an instruction that is the kernel's",
+        }
+    }
+
+    /// The one of this name.
+    pub fn named(name: &str) -> Option<Way> {
+        Way::ALL.into_iter().find(|way| way.name() == name)
+    }
 }
 
 impl Field for Way {
@@ -94,6 +127,7 @@ mod tests {
             let mut word = Word(None);
             way.put(&mut word);
             assert_eq!(Way::take(&mut word), Ok(way));
+            assert_eq!(Way::named(way.name()), Some(way));
         }
         assert_eq!(Way::take(&mut Word(Some(8))), Err(DecodeError));
         assert_eq!(Way::take(&mut Word(None)), Err(DecodeError));

@@ -88,13 +88,16 @@ fn main(start: &StartInfo) {
         serve::<CrashyRequest, _>(&mut Crashy::default())
     }
     println!("asked to: {}", start.arguments());
-    match start.argument("fault") {
+    let fault = start.argument("fault");
+    if let Some(way) = fault.and_then(Way::named) {
+        crash(way);
+    }
+    match fault {
         Some("write") => {
             let nowhere = core::ptr::with_exposed_provenance_mut::<u8>(NOWHERE);
             // SAFETY: as in `crash`.
             unsafe { nowhere.write_volatile(1) }
         }
-        Some("panic") => panic!("as asked"),
         Some("memory") => {
             let mut blocks: Vec<Vec<u8>> = Vec::new();
             loop {

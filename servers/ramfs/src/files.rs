@@ -165,9 +165,10 @@ impl<'a> Files<'a> {
         self.files.get(file).and_then(Option::as_ref).ok_or(ServiceError::NotFound)
     }
 
-    /// The files, in order of their places.
-    pub fn list(&self) -> impl Iterator<Item = &File<'a>> {
-        self.files.iter().flatten()
+    /// The files from a place on, with their places.
+    pub fn list(&self, from: usize) -> impl Iterator<Item = (usize, &File<'a>)> {
+        let places = self.files.iter().enumerate().skip(from);
+        places.filter_map(|(place, file)| Some((place, file.as_ref()?)))
     }
 
     /// Removes a file.

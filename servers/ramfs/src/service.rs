@@ -64,10 +64,11 @@ handlers! {
         Ok(FileStat { bytes: file.bytes().len() as u64, read_only: file.is_read_only() })
     };
     List -> FileEntry: |files, _client, request| {
-        let index = usize::try_from(request.index).map_err(|_| ServiceError::NotFound)?;
-        let file = files.list().nth(index).ok_or(ServiceError::NotFound)?;
+        let from = usize::try_from(request.place).map_err(|_| ServiceError::NotFound)?;
+        let (place, file) = files.list(from).next().ok_or(ServiceError::NotFound)?;
+        let (place, bytes) = (place as u64, file.bytes().len() as u64);
         let path = Text::cut(file.path().as_bytes());
-        Ok(FileEntry { bytes: file.bytes().len() as u64, read_only: file.is_read_only(), path })
+        Ok(FileEntry { place, bytes, read_only: file.is_read_only(), path })
     };
     Remove -> (): |files, _client, request| files.remove(path(&request.path)?);
     Close -> (): |files, client, request| files.close(client, request.file);

@@ -143,7 +143,7 @@ proptest! {
                 }
             }
             prop_assert_eq!(files.used(), model.used());
-            let mut listed: Vec<&str> = files.list().map(|file| file.path()).collect();
+            let mut listed: Vec<&str> = files.list(0).map(|(_, file)| file.path()).collect();
             listed.sort();
             let mut expected: Vec<&str> = model.files.keys().copied().chain([PATHS[0]]).collect();
             expected.sort();
@@ -183,4 +183,19 @@ fn paths_are_checked() {
     }
     files.add("boot", FIXED).unwrap();
     assert_eq!(files.add("boot", FIXED), Err(ServiceError::InUse));
+}
+
+#[test]
+fn a_walk_through_the_list_misses_no_file_that_stays() {
+    let mut files = Files::new(usize::MAX);
+    for path in ["a", "b", "c", "d"] {
+        let opened = files.open(1, path, true).unwrap();
+        files.close(1, opened).unwrap();
+    }
+    let (place, first) = files.list(0).next().unwrap();
+    assert_eq!((place, first.path()), (0, "a"));
+    files.remove("a").unwrap();
+    files.remove("c").unwrap();
+    let rest: Vec<_> = files.list(place + 1).map(|(place, file)| (place, file.path())).collect();
+    assert_eq!(rest, [(1, "b"), (3, "d")]);
 }

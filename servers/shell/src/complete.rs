@@ -3,9 +3,11 @@
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use crate::commands::{Argument, COMMANDS, FAULTS};
+use crashy::Way;
+
+use crate::commands::{Argument, COMMANDS};
 use crate::similar::common_start;
-use crate::system::{System, each};
+use crate::system::{System, each, each_file};
 
 /// What to do.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -47,10 +49,10 @@ fn possible(argument: Argument, system: &mut dyn System) -> Vec<String> {
     // A list that cannot be read to its end completes what was read.
     let _ = match argument {
         Argument::Command => return commands(),
-        Argument::Fault => return FAULTS.map(|(name, _)| name.into()).into(),
+        Argument::Fault => return Way::ALL.map(|way| way.name().into()).into(),
         Argument::Server => each(|index| system.server(index), |server| add(server.name.to_string())),
         Argument::Image => each(|index| system.image(index), |file| add(file.name.to_string())),
-        Argument::File => each(|index| system.file(index), |file| add(file.name.to_string())),
+        Argument::File => each_file(system, |file| add(file.name.to_string())),
     };
     names
 }

@@ -1,14 +1,16 @@
 //! The machine as it is: requests to the root task, the console, and the boot archive.
 
+use crashy::{Crash, Way};
 use libsel::proto::admin::{
-    Capability, CapabilityInfo, Kill, Memory, MemoryInfo, Range, RangeInfo, Reboot, Server, ServerInfo, Spawn,
+    Capability, CapabilityInfo, Kill, Memory, MemoryInfo, Range, RangeInfo, Reboot, Server, ServerInfo,
+    ServerState, Spawn,
 };
 use libsel::proto::ramfs::{Close, List, Open, Read, Remove, Write};
 use libsel::proto::root::{FileInfo, RootService};
 use libsel::proto::start::slot;
 use libsel::proto::{Client, NAME_BYTES, Name, Request, ServiceError, Text, call};
 use libsel::rt::{console, start_info};
-use shell::system::{Failure, Result, System};
+use shell::system::{Failure, Result, System, each};
 
 const CRASHY: &str = "crashy";
 const RAMFS: &str = "ramfs";
@@ -79,9 +81,24 @@ impl System for Live {
         ask(&Kill { name })
     }
 
-    fn crash(&mut self, fault: &str) -> Result<()> {
+    fn crash(&mut self, way: Way) -> Result<()> {
         let name = Name::new(CRASHY).ok_or(ServiceError::InvalidArgument)?;
-        self.spawn(name, &alloc::format!("fault={fault}")).map_err(|failure| {
+        let mut runs = false;
+        each(
+            |index| self.server(index),
+            |server| {
+                runs |= server.name == name && server.state == ServerState::Running;
+                Ok(())
+            },
+        )?;
+        if runs {
+            return match Client::new(name).call(&Crash { way }) {
+                Err(ServiceError::Gone) => Ok(()),
+                Err(error) => Err(error.into()),
+                Ok(()) => Err(Failure::text("crashy went on")),
+            };
+        }
+        self.spawn(name, &alloc::format!("fault={}", way.name())).map_err(|failure| {
             failure.explain(ServiceError::NotFound, || {
                 "crashy is not in the boot archive; boot with `--server crashy`".into()
             })
@@ -100,12 +117,12 @@ impl System for Live {
         Ok(ROOT.boot_file(index)?)
     }
 
-    fn file(&mut self, index: u64) -> Result<FileInfo> {
-        let entry = self.files(&List { index })?;
+    fn file(&mut self, place: u64) -> Result<(FileInfo, u64)> {
+        let entry = self.files(&List { place })?;
         let path = core::str::from_utf8(entry.path.as_bytes()).unwrap_or("?");
         let shown = path.get(..path.floor_char_boundary(NAME_BYTES)).unwrap_or(path);
         let name = Name::new(shown).ok_or(ServiceError::BadReply)?;
-        Ok(FileInfo { name, bytes: entry.bytes })
+        Ok((FileInfo { name, bytes: entry.bytes }, entry.place + 1))
     }
 
     fn read(&mut self, name: &str, offset: u64, into: &mut [u8]) -> Result<usize> {

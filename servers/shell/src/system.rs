@@ -3,6 +3,7 @@
 use alloc::string::String;
 use core::fmt;
 
+use crashy::Way;
 use libsel::proto::admin::{CapabilityInfo, MemoryInfo, RangeInfo, ServerInfo};
 use libsel::proto::root::FileInfo;
 use libsel::proto::{Name, ServiceError};
@@ -70,7 +71,7 @@ pub trait System {
     /// Ends a server.
     fn kill(&mut self, name: Name) -> Result<()>;
     /// Lets the server `crashy` go wrong in this way.
-    fn crash(&mut self, fault: &str) -> Result<()>;
+    fn crash(&mut self, way: Way) -> Result<()>;
     /// Restarts the machine; comes back only if that does not work.
     fn reboot(&mut self) -> Result<()>;
     /// Events that the kernel's trace ring holds.
@@ -78,8 +79,8 @@ pub trait System {
 
     /// A file of the boot archive.
     fn image(&mut self, index: u64) -> Result<FileInfo>;
-    /// A file.
-    fn file(&mut self, index: u64) -> Result<FileInfo>;
+    /// The first file from a place in the list on, and the place behind it.
+    fn file(&mut self, place: u64) -> Result<(FileInfo, u64)>;
     /// Reads from a file; how many bytes, 0 at its end.
     fn read(&mut self, name: &str, offset: u64, into: &mut [u8]) -> Result<usize>;
     /// Writes a file anew.
@@ -107,4 +108,15 @@ pub fn each<T>(mut get: impl FnMut(u64) -> Result<T>, mut visit: impl FnMut(T) -
         }
     }
     Ok(0)
+}
+
+/// Goes through the files.
+pub fn each_file(system: &mut dyn System, visit: impl FnMut(FileInfo) -> Result<()>) -> Result<u64> {
+    let mut place = 0;
+    let next = |_| {
+        let (file, behind) = system.file(place)?;
+        place = behind;
+        Ok(file)
+    };
+    each(next, visit)
 }

@@ -1,5 +1,6 @@
 //! Every command against a machine that is made up.
 
+use crashy::Way;
 use libsel::proto::admin::{
     BLOCK_SIZES, BlockCounts, CapabilityInfo, KindBytes, MemoryInfo, MemoryKind, RangeInfo, ServerInfo,
     ServerState,
@@ -117,8 +118,8 @@ impl System for Machine {
         self.ask(format!("kill {name}"))
     }
 
-    fn crash(&mut self, fault: &str) -> Result<()> {
-        self.ask(format!("crash {fault}"))
+    fn crash(&mut self, way: Way) -> Result<()> {
+        self.ask(format!("crash {}", way.name()))
     }
 
     fn reboot(&mut self) -> Result<()> {
@@ -133,9 +134,9 @@ impl System for Machine {
         item(&[FileInfo { name: name("hello"), bytes: 200_000 }], index)
     }
 
-    fn file(&mut self, index: u64) -> Result<FileInfo> {
-        let (text, bytes) = item(&self.files, index)?;
-        Ok(FileInfo { name: name(&text), bytes: bytes.len() as u64 })
+    fn file(&mut self, place: u64) -> Result<(FileInfo, u64)> {
+        let (text, bytes) = item(&self.files, place)?;
+        Ok((FileInfo { name: name(&text), bytes: bytes.len() as u64 }, place + 1))
     }
 
     fn read(&mut self, name: &str, offset: u64, into: &mut [u8]) -> Result<usize> {
@@ -288,7 +289,7 @@ fn servers_are_started_and_ended() {
     assert_eq!(run(&mut machine, &["spawn hello x=1 \"a b\"", "kill 1"]), "console is ended\n");
     assert_eq!(run(&mut machine, &["crash panic"]), "crashy was told to panic\n");
     assert_eq!(machine.asked, ["spawn hello with x=1 a b", "kill console", "crash panic"]);
-    assert!(one("crash wrte").contains("did you mean `write`?"));
+    assert!(one("crash stak").contains("did you mean `stack`?"));
     assert!(one("crash").contains("the command is `crash FAULT`"));
     let refused = |error, line| run(&mut Machine { refuses: Some(error), ..Machine::default() }, &[line]);
     assert!(refused(ServiceError::NotFound, "spawn x").contains("`images` lists the files"));
@@ -346,7 +347,7 @@ fn a_tab_completes_what_is_clear() {
     assert_eq!(tab("help ps"), insert(" "));
     assert_eq!(tab("kill con"), insert("sole "));
     assert_eq!(tab("spawn h"), insert("ello "));
-    assert_eq!(tab("crash p"), insert("anic "));
+    assert_eq!(tab("crash pa"), insert("nic "));
     assert_eq!(tab("cat n"), insert("ote"));
     assert_eq!(tab("ca").candidates, ["caps", "cat"]);
     assert_eq!(tab("").candidates.len(), COMMANDS.len());

@@ -30,7 +30,12 @@ fn main() -> Result<(), ServiceError> {
     let last = files.call(&Read { file: note, offset: size - line.len() as u64, bytes: 100 })?;
     assert_eq!(last.as_bytes(), line.as_bytes());
     files.call(&Close { file: note })?;
-    let listed = (0..).map_while(|index| files.call(&List { index }).ok()).count();
+    let mut place = 0;
+    let mut listed = 0;
+    while let Ok(entry) = files.call(&List { place }) {
+        place = entry.place + 1;
+        listed += 1;
+    }
     files.call(&Remove { path: path("note") })?;
     assert_eq!(open("note", false), Err(ServiceError::NotFound));
     println!("wrote {size} bytes, read them, removed them; saw {listed} files");

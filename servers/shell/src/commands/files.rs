@@ -7,7 +7,7 @@ use libsel::proto::root::FileInfo;
 
 use super::{Argument, Command, Context, none, one, usage};
 use crate::show::Size;
-use crate::system::{Failure, Result, each};
+use crate::system::{Failure, Result, each, each_file};
 
 pub const IMAGES: Command = Command {
     name: "images",
@@ -31,7 +31,7 @@ pub const LS: Command = Command {
     run: |context, arguments| {
         none(&LS, arguments)?;
         let (system, out) = (&mut *context.system, &mut *context.out);
-        let count = each(|index| system.file(index), |file| line(out, &file))?;
+        let count = each_file(system, |file| line(out, &file))?;
         if count == 0 {
             writeln!(context.out, "there is no file; `write NAME \"text\"` makes one")?;
         }

@@ -2,6 +2,7 @@
 
 use alloc::string::String;
 
+use crashy::Way;
 use libsel::proto::ServiceError;
 
 use super::servers::Seconds;
@@ -26,8 +27,9 @@ pub const CRASH: Command = Command {
     name: "crash",
     usage: "FAULT",
     summary: "let the server `crashy` go wrong, to see what happens",
-    help: "FAULT is one of\n  write   writes where nothing is mapped\n  panic   panics\n  memory  uses \
-           memory until there is none left for it\nThe root task says what happened; nobody else takes harm.",
+    help: "FAULT is null, code, data, instruction, division, stack, panic or privilege.\n\
+           The root task says what happened; nobody else takes harm. If crashy is a service\n\
+           of the manifest it is the one that fails, else one is started for it.",
     arguments: &[Argument::Fault],
     run: crash,
 };
@@ -62,22 +64,15 @@ pub const REBOOT: Command = Command {
     },
 };
 
-/// Ways to go wrong, and what they are.
-pub const FAULTS: [(&str, &str); 3] = [
-    ("write", "write where nothing is mapped"),
-    ("panic", "panic"),
-    ("memory", "use memory until there is none left"),
-];
-
 fn crash(context: &mut Context<'_>, arguments: &[String]) -> Result<()> {
     let wanted = one(&CRASH, arguments)?;
-    let Some((fault, what)) = FAULTS.into_iter().find(|(name, _)| *name == wanted) else {
-        let near = nearest(wanted, FAULTS.into_iter().map(|(name, _)| name));
+    let Some(way) = Way::named(wanted) else {
+        let near = nearest(wanted, Way::ALL.into_iter().map(Way::name));
         return Err(Failure::Text(match near {
             Some(near) => alloc::format!("crashy knows no fault `{wanted}`; did you mean `{near}`?"),
             None => alloc::format!("crashy knows no fault `{wanted}`; `help crash` lists them"),
         }));
     };
-    context.system.crash(fault)?;
-    Ok(writeln!(context.out, "crashy was told to {what}")?)
+    context.system.crash(way)?;
+    Ok(writeln!(context.out, "crashy was told to {}", way.what())?)
 }

@@ -14,8 +14,6 @@ use core::fmt::Write;
 
 use crate::system::{Failure, Result, System};
 
-pub use machine::FAULTS;
-
 /// What a command works with.
 pub struct Context<'a> {
     /// The machine.
