@@ -34,8 +34,9 @@
 //!   sends is tested word for word, and panic elsewhere.
 //!
 //! # Threads
-//! A process has one thread for now. The places that a second thread would touch are the accessor of the IPC buffer
-//! ([`ipc::buffer`]), the print buffer, and the heap; each says so.
+//! A server starts further threads with [`thread::spawn`]. They share the heap and all capabilities; each has its own IPC
+//! buffer ([`ipc::buffer`]), line to be printed and connection to the console. What they share besides goes into a
+//! [`sync::Mutex`]. The library does not know of threads that a program makes by itself, as root tasks do.
 #![no_std]
 
 #[cfg(test)]
@@ -54,7 +55,9 @@ pub mod invoke;
 pub mod ipc;
 pub mod proto;
 pub mod rt;
+pub mod sync;
 pub mod sys;
+pub mod thread;
 pub mod trace;
 
 pub use cap::{AbsoluteSlot, Cap};

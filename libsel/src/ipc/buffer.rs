@@ -3,6 +3,7 @@
 use core::ptr::{NonNull, addr_of, addr_of_mut};
 
 use crate::abi::{CPtr, IpcBuffer, MSG_MAX_EXTRA_CAPS, MSG_MAX_LENGTH, Word};
+use crate::rt::block;
 
 /// A handle to an IPC buffer. The kernel writes to it during system calls, so no reference to it is ever made.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -66,10 +67,11 @@ impl Buffer {
     }
 }
 
-/// The calling thread's IPC buffer, if the runtime set one.
+/// The calling thread's IPC buffer, if the runtime set one. In a root task, where the runtime knows of one thread, it is
+/// that thread's.
 #[inline(always)]
 pub fn buffer() -> Option<Buffer> {
-    NonNull::new(current::get()).map(Buffer)
+    NonNull::new(block::current().ipc_buffer()).map(Buffer)
 }
 
 /// Makes `buffer` the calling thread's IPC buffer, or takes it away (null).
@@ -79,57 +81,5 @@ pub fn buffer() -> Option<Buffer> {
 /// 2. it is the buffer that the kernel knows for this thread, and nothing else uses it.
 #[inline]
 pub unsafe fn set_buffer(buffer: *mut IpcBuffer) {
-    current::set(buffer);
-}
-
-/// Where the pointer is kept. One per process as long as a process has one thread; threads will find it through FS.
-#[cfg(not(test))]
-mod current {
-    use crate::abi::IpcBuffer;
-    use core::sync::atomic::{AtomicPtr, Ordering::Relaxed};
-
-    static BUFFER: AtomicPtr<IpcBuffer> = AtomicPtr::new(core::ptr::null_mut());
-
-    #[inline(always)]
-    pub fn get() -> *mut IpcBuffer {
-        BUFFER.load(Relaxed)
-    }
-
-    pub fn set(buffer: *mut IpcBuffer) {
-        BUFFER.store(buffer, Relaxed);
-    }
-}
-
-/// Under test every host thread has a buffer of its own.
-#[cfg(test)]
-mod current {
-    use crate::abi::IpcBuffer;
-    use std::boxed::Box;
-    use std::cell::Cell;
-
-    std::thread_local! {
-        static BUFFER: Cell<*mut IpcBuffer> = const { Cell::new(core::ptr::null_mut()) };
-    }
-
-    pub fn get() -> *mut IpcBuffer {
-        BUFFER.with(|buffer| {
-            if buffer.get().is_null() {
-                let empty = IpcBuffer {
-                    tag: 0,
-                    msg: [0; 120],
-                    user_data: 0,
-                    caps_or_badges: [0; 3],
-                    receive_cnode: 0,
-                    receive_index: 0,
-                    receive_depth: 0,
-                };
-                buffer.set(Box::leak(Box::new(empty)));
-            }
-            buffer.get()
-        })
-    }
-
-    pub fn set(buffer: *mut IpcBuffer) {
-        BUFFER.with(|slot| slot.set(buffer));
-    }
+    block::current().set_ipc_buffer(buffer);
 }

@@ -233,6 +233,40 @@ protocol! {
             /// Which one, from 0 on.
             index: u64,
         },
+        /// Starts a thread of the caller's process: with its capabilities, priority, budget and period. Its memory counts for
+        /// the quota, and has a page without memory below and above. Tells its number; the first thread of a process
+        /// has 0, and no number is given twice.
+        ///
+        /// It begins with `rdi` = `argument`, `rsi` = FS base = the address of its block, `rdx` = that of its IPC buffer,
+        /// `rcx` = its number, and with `rsp` below the block as after a call. Its memory is zeroed.
+        ///
+        /// Errors: `TooMany` it has as many threads as the manifest says (`threads=`); `OutOfMemory`;
+        /// `InvalidArgument` the sizes.
+        NewThread = 0x130 -> u64 {
+            /// Its first instruction.
+            entry: u64,
+            /// What it is told.
+            argument: u64,
+            /// Bytes of its stack and its block. With a page for the IPC buffer they are rounded up to a power of two,
+            /// and the stack gets the rest.
+            stack_bytes: u64,
+            /// Bytes of its block, which lies above the stack.
+            block_bytes: u64,
+        },
+        /// The calling thread ends, and its stack goes. There is no reply.
+        ///
+        /// Error: `NotFound` it is the first thread, or none of the caller's.
+        ThreadExit = 0x131 -> () {
+            /// Its number.
+            thread: u64,
+        },
+        /// Waits until a thread of the caller's process has ended.
+        ///
+        /// Errors: `NotFound` there never was one of this number, or it is the first; `InUse` another thread waits for it.
+        JoinThread = 0x132 -> () {
+            /// Its number.
+            thread: u64,
+        },
     }
 }
 
@@ -307,6 +341,21 @@ impl RootService {
     /// [`TakeLog`].
     pub fn take_log(self) -> Result<Text, ServiceError> {
         super::call(self.0, &TakeLog {})
+    }
+
+    /// [`NewThread`]; returns its number.
+    pub fn new_thread(self, request: NewThread) -> Result<u64, ServiceError> {
+        super::call(self.0, &request)
+    }
+
+    /// [`ThreadExit`]; comes back only if the root task knows no such thread.
+    pub fn thread_exit(self, thread: u64) {
+        super::Outgoing::request(&ThreadExit { thread }).call(self.0);
+    }
+
+    /// [`JoinThread`].
+    pub fn join_thread(self, thread: u64) -> Result<(), ServiceError> {
+        super::call(self.0, &JoinThread { thread })
     }
 
     /// [`Exit`]; comes back only if there is no root task to listen.

@@ -128,6 +128,8 @@ pub enum ServiceError {
     BadReply = 0x49,
     /// The server is gone, or another one runs in its place.
     Gone = 0x4a,
+    /// There are as many as the manifest allows.
+    TooMany = 0x4b,
 }
 
 impl ServiceError {
@@ -146,6 +148,7 @@ impl ServiceError {
             0x47 => ServiceError::Refused,
             0x48 => ServiceError::NoSlot,
             0x4a | 1..=10 => ServiceError::Gone,
+            0x4b => ServiceError::TooMany,
             _ => ServiceError::BadReply,
         })
     }
@@ -169,6 +172,7 @@ impl fmt::Display for ServiceError {
             ServiceError::Refused => "not allowed",
             ServiceError::NoSlot => "no capability slot is left",
             ServiceError::Gone => "the server is gone or was restarted; look it up again",
+            ServiceError::TooMany => "there are as many as the manifest allows",
             ServiceError::BadReply => "the service's reply could not be decoded",
         })
     }

@@ -7,7 +7,7 @@ use core::alloc::{GlobalAlloc, Layout};
 use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicUsize, Ordering};
 
-use super::{Exclusive, start_info, ticks};
+use super::{Lock, start_info, ticks};
 use crate::abi::Word;
 use crate::heap::{Growth, Heap, Source, Stats};
 use crate::proto::root::{Map, MapFlags, Protection, RootService};
@@ -69,14 +69,14 @@ unsafe impl Source for RootMemory {
     }
 }
 
-static HEAP: Exclusive<Heap<RootMemory>> = Exclusive::new(Heap::new(RootMemory { area_end: HEAP_START }));
+static HEAP: Lock<Heap<RootMemory>> = Lock::new(Heap::new(RootMemory { area_end: HEAP_START }));
 
 /// The program's heap, as a `#[global_allocator]`.
 pub struct ServerHeap;
 
 impl ServerHeap {
     fn with<R>(f: impl FnOnce(&mut Heap<RootMemory>) -> R) -> R {
-        match HEAP.try_with(f) {
+        match HEAP.with(f) {
             Some(result) => result,
             // Only the heap's own code runs inside, and the one thing that it calls out to is the panic handler.
             None => super::entry::fault(),
@@ -85,7 +85,7 @@ impl ServerHeap {
 }
 
 // SAFETY: the heap gives out blocks of the layout asked for that do not overlap, and keeps them in place until they are
-// freed or resized; it is reached through `Exclusive` only.
+// freed or resized; it is reached through `Lock` only.
 unsafe impl GlobalAlloc for ServerHeap {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {

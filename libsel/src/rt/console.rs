@@ -1,10 +1,7 @@
 //! A server's console: lines that it prints and reads. Printing falls back on the root task while the console cannot be
-//! reached, and failing that on the kernel.
+//! reached, and failing that on the kernel. Each thread has a connection of its own.
 
-use core::sync::atomic::{AtomicU64, Ordering};
-
-use super::{print as kernel_console, slots, start_info};
-use crate::abi::CPtr;
+use super::{block, print as kernel_console, slots, start_info};
 use crate::cap::Cap;
 use crate::proto::console::{Console, Event, Input, Key};
 use crate::proto::root::RootService;
@@ -12,9 +9,6 @@ use crate::proto::start::slot;
 use crate::proto::{Name, ServiceError, Text};
 
 const CONSOLE_NAME: Option<Name> = Name::new("console");
-
-/// Slot of the console's endpoint; 0 while there is none.
-static CONSOLE: AtomicU64 = AtomicU64::new(0);
 
 /// The print hook of servers: prints a line.
 pub fn print(bytes: &[u8]) {
@@ -67,17 +61,22 @@ pub fn read_key() -> Result<Key, ServiceError> {
 fn with<R>(ask: impl FnOnce(Console) -> Result<R, ServiceError>) -> Result<R, ServiceError> {
     let answer = ask(connect()?);
     if matches!(answer, Err(ServiceError::Gone)) {
-        let cptr = CONSOLE.swap(0, Ordering::Relaxed);
-        if slots::absolute(cptr).delete().is_ok() {
-            slots::give_back(cptr);
-        }
+        disconnect();
     }
     answer
 }
 
+/// Gives up the calling thread's connection.
+pub(crate) fn disconnect() {
+    let cptr = block::current().set_console(0);
+    if cptr != 0 && slots::absolute(cptr).delete().is_ok() {
+        slots::give_back(cptr);
+    }
+}
+
 /// The console; looked up when it is first needed, and again as long as that fails.
 fn connect() -> Result<Console, ServiceError> {
-    let known: CPtr = CONSOLE.load(Ordering::Relaxed);
+    let known = block::current().console();
     if known != 0 {
         return Ok(Console(Cap::new(known)));
     }
@@ -87,7 +86,7 @@ fn connect() -> Result<Console, ServiceError> {
         slots::give_back(cptr);
         return Err(error);
     }
-    CONSOLE.store(cptr, Ordering::Relaxed);
+    block::current().set_console(cptr);
     let console = Console(Cap::new(cptr));
     if let Some(name) = start_info().and_then(|info| info.name()) {
         // A console without room for the name still prints, under a number.

@@ -104,7 +104,7 @@ pub unsafe fn run_root_task<O: Outcome>(
     suspend(initial::TCB)
 }
 
-/// Stops the server's thread for good.
+/// Stops the server's first thread for good.
 pub(super) fn stop() -> ! {
     suspend(slot::TCB)
 }
@@ -116,13 +116,13 @@ fn suspend(thread: Cap<Tcb>) -> ! {
 
 /// Raises the exception that a supervisor reports: there is nothing left to do.
 #[cfg(not(test))]
-pub(super) fn fault() -> ! {
+pub(crate) fn fault() -> ! {
     // SAFETY: the instruction does nothing but raise #UD.
     unsafe { core::arch::asm!("ud2", options(noreturn, nomem, nostack)) }
 }
 
 /// Under test, where an illegal instruction would end all tests.
 #[cfg(test)]
-pub(super) fn fault() -> ! {
+pub(crate) fn fault() -> ! {
     panic!("the program would fault here")
 }

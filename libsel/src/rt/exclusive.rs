@@ -3,8 +3,9 @@
 use core::cell::UnsafeCell;
 use core::sync::atomic::{AtomicBool, Ordering};
 
-/// A value behind a flag that says "somebody is at it". Nobody waits: a program has one thread, so whoever finds the
-/// flag set has come back into code that it is in the middle of, as a panic in a print hook does.
+/// A value behind a flag that says "somebody is at it". Nobody waits: it is for values of one thread, so whoever finds the
+/// flag set has come back into code that it is in the middle of, as a panic in a print hook does. For values of several
+/// threads there is [`Lock`](super::Lock).
 pub struct Exclusive<T> {
     taken: AtomicBool,
     value: UnsafeCell<T>,

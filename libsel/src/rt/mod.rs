@@ -1,16 +1,18 @@
 //! What makes a file with a `main` a program: entry and stack, `println!`, panics, slots for received capabilities, the
-//! heap.
+//! heap, and locks for its threads.
 //!
 //! A server says `#[libsel::main]`, a root task `#[libsel::root_task]`. Both attributes accept `stack = BYTES` (64 KiB
 //! otherwise). The stack is part of the program's zeroed data; there is no guard page below it, so a program that
 //! recurses deeply has to ask for enough.
 
 pub mod alloc;
+pub(crate) mod block;
 mod bounded;
 mod clock;
 pub mod console;
 pub mod entry;
 mod exclusive;
+pub(crate) mod lock;
 mod outcome;
 #[cfg(target_os = "none")]
 mod panic;
@@ -27,6 +29,7 @@ mod tests;
 pub use bounded::Bounded;
 pub use clock::ticks;
 pub use exclusive::Exclusive;
+pub use lock::Lock;
 pub use outcome::Outcome;
 pub use random::{random, secret};
 pub use start::{exit, start_info};

@@ -1,12 +1,14 @@
-//! `print!` and `println!`: text goes through a buffer, so that a line is handed on whole, to the print hook.
+//! `print!` and `println!`: text goes through a buffer, so that a line is handed on whole, to the print hook. Each thread
+//! has a buffer of its own: lines of several threads do not mix, and none waits for another one that prints.
 //!
 //! The hook is the kernel's console at first. A server's runtime puts the console server there; a program can put
 //! anything else.
 
 use core::fmt::{self, Write};
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::mem;
+use core::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 
-use super::Exclusive;
+use super::block;
 
 /// Receives what is printed: a line with its newline, or part of one that is longer than [`LINE_BYTES`] or was flushed.
 pub type Hook = fn(&[u8]);
@@ -15,16 +17,29 @@ pub type Hook = fn(&[u8]);
 pub const LINE_BYTES: usize = 512;
 
 /// A line that grows until its end is printed.
-struct LineBuffer {
-    hook: Hook,
+pub(crate) struct Line {
     length: usize,
     bytes: [u8; LINE_BYTES],
 }
 
-static OUT: Exclusive<LineBuffer> =
-    Exclusive::new(LineBuffer { hook: kernel, length: 0, bytes: [0; LINE_BYTES] });
+/// The hook, a [`Hook`]; null: [`kernel`].
+static HOOK: AtomicPtr<()> = AtomicPtr::new(core::ptr::null_mut());
 
-impl LineBuffer {
+fn hook() -> Hook {
+    let hook = HOOK.load(Ordering::Relaxed);
+    if hook.is_null() {
+        return kernel;
+    }
+    // SAFETY: only `set_hook` writes it, and it writes a `Hook`.
+    unsafe { mem::transmute::<*mut (), Hook>(hook) }
+}
+
+impl Line {
+    /// Nothing printed.
+    pub const fn new() -> Self {
+        Line { length: 0, bytes: [0; LINE_BYTES] }
+    }
+
     fn push(&mut self, byte: u8) {
         if let Some(place) = self.bytes.get_mut(self.length) {
             *place = byte;
@@ -39,13 +54,13 @@ impl LineBuffer {
         if let Some(bytes) = self.bytes.get(..self.length)
             && !bytes.is_empty()
         {
-            (self.hook)(bytes);
+            hook()(bytes);
         }
         self.length = 0;
     }
 }
 
-impl Write for LineBuffer {
+impl Write for Line {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         for byte in text.bytes() {
             self.push(byte);
@@ -71,24 +86,24 @@ pub fn kernel(bytes: &[u8]) {
     }
 }
 
-/// Sends what is printed from now on to `hook`, after flushing. Returns false from within a hook, where nothing can be
-/// changed.
+/// Sends what is printed from now on, by all threads, to `hook`, after flushing the caller's line. Returns false from
+/// within a hook, where nothing can be changed.
 pub fn set_hook(hook: Hook) -> bool {
-    let changed = OUT.try_with(|out| {
-        out.flush();
-        out.hook = hook;
+    let changed = block::current().line.try_with(|line| {
+        line.flush();
+        HOOK.store(hook as *mut (), Ordering::Relaxed);
     });
     changed.is_some()
 }
 
-/// Hands on what was printed without a newline.
+/// Hands on what the calling thread printed without a newline.
 pub fn flush() {
-    OUT.try_with(LineBuffer::flush);
+    block::current().line.try_with(Line::flush);
 }
 
 /// Prints formatted text; the macros call this. Text printed from within a hook goes to the kernel's console.
 pub fn print(text: fmt::Arguments<'_>) {
-    if OUT.try_with(|out| out.write_fmt(text)).is_none() {
+    if block::current().line.try_with(|line| line.write_fmt(text)).is_none() {
         kernel_print(text);
     }
 }

@@ -9,6 +9,9 @@ use crate::restart::{Policy, Rules};
 
 const DEFAULT_PRIORITY: u8 = 100;
 const DEFAULT_BUDGET_US: u64 = 10_000;
+const DEFAULT_THREADS: u8 = 8;
+/// Threads of a server at most, the first one included.
+pub const MAX_THREADS: usize = 16;
 const DEFAULT_BACKOFF_MS: u64 = 100;
 const DEFAULT_RESTARTS: u32 = 10;
 const DEFAULT_QUOTA: u64 = 128 << 20;
@@ -38,6 +41,8 @@ pub struct Entry<'a> {
     pub period_us: u64,
     /// Bytes of memory that it may map.
     pub quota: u64,
+    /// Threads that it may have, the first one included.
+    pub threads: u8,
     /// Devices whose registers it may map, see [`crate::devices::Allowed::parse`].
     pub devices: &'a str,
     /// It may ask the root task's administration.
@@ -76,6 +81,7 @@ impl<'a> Draft<'a> {
             budget_us: DEFAULT_BUDGET_US,
             period_us: DEFAULT_BUDGET_US,
             quota: DEFAULT_QUOTA,
+            threads: DEFAULT_THREADS,
             devices: "",
             admin: false,
             uses: Uses::default(),

@@ -3,7 +3,7 @@
 
 use libsel::proto::start::ARGUMENT_BYTES;
 
-use super::entry::Draft;
+use super::entry::{Draft, MAX_THREADS};
 use super::values::{bytes, irqs, name, policy, ports, yes_or_no};
 use super::{Uses, values};
 use crate::devices::{Allowed, MAX_PCI};
@@ -23,13 +23,14 @@ const MAX_PRIORITY: u8 = 253;
 
 // The numbers in the texts below.
 const _: () = assert!(MAX_PRIORITY == 253 && values::MAX_PORTS == 2 && values::MAX_USES == 8);
+const _: () = assert!(MAX_THREADS == 16);
 const _: () = assert!(MAX_PCI == 8 && ARGUMENT_BYTES == 512);
 const _: () = assert!(libsel::proto::start::slot::MAX_IRQS == 8);
 // In that of a name that is none.
 const _: () = assert!(libsel::proto::NAME_BYTES == 32);
 
 /// All keys.
-pub const KEYS: [Key; 15] = [
+pub const KEYS: [Key; 16] = [
     Key {
         name: "image",
         allowed: "the name of a file: letters, digits, `-`, `_`, `.`",
@@ -57,6 +58,14 @@ pub const KEYS: [Key; 15] = [
         name: "quota",
         allowed: "a number of bytes, or of K, M or G, as in `16M`",
         set: |draft, value| put(&mut draft.entry.quota, bytes(value)),
+    },
+    Key {
+        name: "threads",
+        allowed: "a number from 1 to 16",
+        set: |draft, value| {
+            let threads = value.parse().ok().filter(|threads| (1..=MAX_THREADS as u8).contains(threads));
+            put(&mut draft.entry.threads, threads)
+        },
     },
     Key {
         name: "ports",

@@ -20,7 +20,7 @@ pub mod values;
 #[cfg(test)]
 mod tests;
 
-pub use entry::Entry;
+pub use entry::{Entry, MAX_THREADS};
 pub use mistake::{Mistake, Problem};
 pub use read::read;
 pub use values::Uses;

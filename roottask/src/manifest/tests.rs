@@ -78,6 +78,8 @@ fn mistakes_say_where_what_and_what_is_allowed() {
     }
     for (line, found) in [
         ("priority = 254", "254: allowed is a number from 0 to 253"),
+        ("threads = 0", "0: allowed is a number from 1 to 16"),
+        ("threads = 17", "17: allowed is"),
         ("irqs = isa16", "isa16: allowed is at most 8"),
         ("irqs = 16", "16: allowed is at most 8"),
         ("ports = 9-3", "9-3: allowed is at most 2 ranges"),

@@ -54,7 +54,7 @@ impl Root {
             return self.resting_info(index.wrapping_sub(count));
         };
         // The kernel tells what was used since the last time.
-        server.facts.cpu_us += server.facts.context.consumed().unwrap_or(0);
+        server.facts.cpu_us += server.facts.context.consumed().unwrap_or(0) + server.threads.consumed_us();
         let facts = server.facts;
         let server_name = server.name;
         Ok(Answer::of(&ServerInfo {

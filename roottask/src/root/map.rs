@@ -253,7 +253,7 @@ impl Root {
 fn may_unmap(piece: &Piece, start: u64, end: u64) -> Result<(), ServiceError> {
     let whole = start <= piece.vaddr && piece.vaddr + piece.bytes() <= end;
     match piece.purpose {
-        Use::Objects | Use::Table | Use::Image => Err(ServiceError::NotFound),
+        Use::Objects | Use::Table | Use::Image | Use::Stack => Err(ServiceError::NotFound),
         Use::Shared | Use::Attached => Err(ServiceError::InUse),
         _ if whole || piece.is_divisible() => Ok(()),
         _ => Err(ServiceError::InvalidArgument),

@@ -24,6 +24,7 @@ pub mod space;
 pub mod spawn;
 pub mod supervise;
 pub mod tables;
+pub mod thread;
 pub mod window;
 
 use libsel::abi::{CapRights, ObjectType};

@@ -25,6 +25,8 @@ pub enum Use {
     Table,
     /// The image, the IPC buffer, the start page.
     Image,
+    /// The stack and the IPC buffer of a further thread.
+    Stack,
     /// What the server asked for.
     Heap,
     /// The same, but others may attach it.
@@ -56,7 +58,7 @@ impl Use {
         match self {
             Use::Objects | Use::Table => MemoryKind::Objects,
             Use::Image => MemoryKind::Image,
-            Use::Heap => MemoryKind::Heap,
+            Use::Heap | Use::Stack => MemoryKind::Heap,
             Use::Shared => MemoryKind::Shared,
             Use::Attached => MemoryKind::Attached,
             Use::Dma => MemoryKind::Dma,

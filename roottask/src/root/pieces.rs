@@ -127,12 +127,24 @@ impl Pieces {
         size_bits: u8,
         slots: u32,
     ) -> Result<(u32, u32), OutOfMemory> {
+        self.objects_of(memory, owner, size_bits, slots).map(|(_, block, first)| (block, first))
+    }
+
+    /// The same for objects that may go before their owner does; returns the number of the piece, too.
+    pub fn objects_of(
+        &mut self,
+        memory: &mut Memory,
+        owner: u8,
+        size_bits: u8,
+        slots: u32,
+    ) -> Result<(PieceId, u32, u32), OutOfMemory> {
         self.place_for_objects(memory, owner, (Use::Objects, 0), size_bits, slots)
     }
 
     /// The same for the page table that covers the addresses from `vaddr` on.
     pub fn table(&mut self, memory: &mut Memory, owner: u8, vaddr: u64) -> Result<(u32, u32), OutOfMemory> {
-        self.place_for_objects(memory, owner, (Use::Table, vaddr), PAGE_BITS, 1)
+        let made = self.place_for_objects(memory, owner, (Use::Table, vaddr), PAGE_BITS, 1);
+        made.map(|(_, block, first)| (block, first))
     }
 
     /// Deletes the page table that covers the addresses from `vaddr` on. False: there is none.
@@ -161,13 +173,13 @@ impl Pieces {
         (purpose, vaddr): (Use, u64),
         size_bits: u8,
         slots: u32,
-    ) -> Result<(u32, u32), OutOfMemory> {
+    ) -> Result<(PieceId, u32, u32), OutOfMemory> {
         let access = Access { write: false, execute: false };
         let wanted = Wanted { owner, purpose, vaddr, access };
         let block = memory.alloc(size_bits).map_err(|_| OutOfMemory)?;
         let piece = self.take(memory, wanted, Some(block), slots, PAGE_BITS)?;
         match self.insert(piece) {
-            Ok(_) => Ok((block.slot, piece.first_slot)),
+            Ok(id) => Ok((id, block.slot, piece.first_slot)),
             Err(error) => {
                 self.give(memory, &piece);
                 Err(error)

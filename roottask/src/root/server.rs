@@ -7,14 +7,17 @@ use roottask::virt::AddressSpace;
 use libsel::cap::VSpace;
 
 use super::facts::Facts;
+use super::thread::Threads;
 
 /// Servers at most; number 0 is nobody.
 pub const MAX_SERVERS: usize = 32;
 const _: () = assert!(MAX_SERVERS <= u32::BITS as usize);
 /// Reply objects of a server at most, beside the one that it starts with: one for each client that can wait.
 pub const MAX_REPLIES: usize = MAX_SERVERS;
-/// Badge of a server's faults: this bit and its number. Its requests carry the number alone.
+/// Badge of a server's faults: this bit, its number, and that of its thread. Its requests carry the number alone.
 pub const FAULT_BADGE: u64 = 1 << 16;
+/// Where the number of the thread begins.
+pub const THREAD_BADGE_SHIFT: u32 = 32;
 
 /// Badge of a server's requests to the administration: this bit and its number.
 pub const ADMIN_BADGE: u64 = 1 << 17;
@@ -47,6 +50,8 @@ pub struct Server {
     pub alarm: Option<u64>,
     /// It serves others and does not end by itself.
     pub is_service: bool,
+    /// Its threads beside the first one.
+    pub threads: Threads,
     /// What was noted when it started.
     pub facts: Facts,
     /// Bytes that it has mapped.
@@ -70,7 +75,8 @@ pub fn is_admin(badge: u64) -> bool {
 
 /// The number in a badge, and whether it is a fault's.
 pub fn sender(badge: u64) -> Option<(ServerId, bool)> {
-    let number = badge & !FAULT_BADGE;
+    let is_fault = badge & FAULT_BADGE != 0;
+    let number = if is_fault { badge & (FAULT_BADGE - 1) } else { badge };
     let known = number != 0 && number < MAX_SERVERS as u64;
-    known.then_some((number as ServerId, badge & FAULT_BADGE != 0))
+    known.then_some((number as ServerId, is_fault))
 }

@@ -4,16 +4,16 @@ use libsel::bootinfo::initial;
 use libsel::cap::{AbsoluteSlot, Cap, Reply};
 use libsel::fault::Fault;
 use libsel::ipc::Message;
-use libsel::println;
 use libsel::proto::root::{MemoryStats, RootRequest};
 use libsel::proto::start::slot::SIGNAL;
 use libsel::proto::{Outgoing, ServiceError};
+use libsel::{print, println};
 use roottask::{clean, exit};
 
 use super::answer::{Answer, Outcome, ServiceErrorOf};
 use super::memory::untyped;
 use super::promise::Touch;
-use super::server::{Server, ServerId, is_admin, sender};
+use super::server::{Server, ServerId, THREAD_BADGE_SHIFT, is_admin, sender};
 use super::window::read_panic;
 use super::{Root, own_slot, report};
 
@@ -97,6 +97,9 @@ impl Root {
                 }))
             }
             RootRequest::Lookup(lookup) => self.lookup(id, lookup.name),
+            RootRequest::NewThread(request) => self.new_thread(id, &request),
+            RootRequest::ThreadExit(exit) => self.thread_exit(id, exit.thread),
+            RootRequest::JoinThread(join) => self.join_thread(id, join.thread),
             RootRequest::Guard(guard) => self.guard(id, guard.address),
             RootRequest::Alarm(alarm) => self.alarm_of(id, alarm.ticks),
             RootRequest::Gone(_) => self.next_gone(id),
@@ -152,15 +155,16 @@ impl Root {
             return Ok(Answer::Done);
         };
         let (name, page) = (server.name, server.start_page);
+        match message.badge >> THREAD_BADGE_SHIFT {
+            0 => print!("root: {name} (server {id}) stopped"),
+            thread => print!("root: {name} (server {id}, thread {thread}) stopped"),
+        }
         match fault {
             Some(fault) if touch == Touch::OutOfMemory => {
-                println!("root: {name} (server {id}) stopped: out of memory that it was promised: {fault}")
+                println!(": out of memory that it was promised: {fault}")
             }
-            Some(fault) => println!("root: {name} (server {id}) stopped: {fault}"),
-            None => println!(
-                "root: {name} (server {id}) stopped; its fault has the unknown label {}",
-                message.label()
-            ),
+            Some(fault) => println!(": {fault}"),
+            None => println!("; its fault has the unknown label {}", message.label()),
         }
         let _ = page.unmap();
         let _ = self.with_page(page, |page| {

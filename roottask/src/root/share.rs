@@ -66,7 +66,7 @@ impl Root {
             Use::Heap if inside && aligned && piece.is_whole() => Ok(range.start + range.len),
             Use::Heap => Err(ServiceError::InvalidArgument.into()),
             Use::Shared | Use::Attached => Err(ServiceError::InUse.into()),
-            Use::Objects | Use::Table | Use::Image => Err(ServiceError::NotFound.into()),
+            Use::Objects | Use::Table | Use::Image | Use::Stack => Err(ServiceError::NotFound.into()),
             Use::Dma | Use::Device | Use::Screen | Use::File => Err(ServiceError::InvalidArgument.into()),
         }
     }

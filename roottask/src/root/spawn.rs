@@ -18,8 +18,9 @@ use roottask::virt::AddressSpace;
 use super::facts::Facts;
 use super::memory::untyped;
 use super::pieces::{MAX_PAGES, OutOfMemory, PieceId, Use, Wanted};
-use super::server::{ADMIN_BADGE, FAULT_BADGE, MAX_REPLIES, MAX_SERVERS, Server, ServerId};
+use super::server::{ADMIN_BADGE, MAX_REPLIES, MAX_SERVERS, Server, ServerId};
 use super::space::{Access, Target};
+use super::thread::Threads;
 use super::window::MODULE_BYTES;
 use super::{CALL_RIGHTS, Root, SCHED_CONTEXT_BITS, own_slot};
 
@@ -119,6 +120,7 @@ impl Root {
         self.tell_nobody(id);
         self.leave_regions(id);
         self.refuse_callers(id);
+        self.forget_joiners(id);
         if let Some(server) = self.servers.get_mut(usize::from(id)).and_then(Option::take) {
             server.space.destroy(&mut self.nodes);
         }
@@ -144,6 +146,7 @@ impl Root {
             gone: 0,
             alarm: None,
             is_service: entry.service,
+            threads: Threads::new(entry.threads),
             facts: Facts::new(entry, core.cnode, core.context),
             mapped_bytes: 0,
             peak_bytes: 0,
@@ -319,27 +322,7 @@ impl Root {
         let buffer: Cap<Page> = page.map_or(Cap::NULL, |page| Cap::new(page.cptr() + 1));
         let guard = CNodeCapData::new(0, slot::GUARD_BITS);
         core.tcb.configure(core.cnode, guard.0, core.vspace, IPC_BUFFER, buffer)?;
-        self.sched_control.configure_flags(
-            core.context,
-            entry.budget_us,
-            entry.period_us,
-            0,
-            u64::from(id),
-            0,
-        )?;
-        let badge = FAULT_BADGE | u64::from(id);
-        let fault_slot = self.memory.kernel().slots.take(1).ok_or(OutOfMemory)?;
-        let place = own_slot(fault_slot);
-        let endpoint = AbsoluteSlot::in_cspace(initial::CNODE, self.endpoint.cptr());
-        let configured = place.mint(endpoint, CALL_RIGHTS, badge).and_then(|()| {
-            let priority = u64::from(entry.priority);
-            let handler = Cap::new(u64::from(fault_slot));
-            core.tcb.set_sched_params(initial::TCB, 0, priority, core.context, handler)
-        });
-        // The thread keeps a copy.
-        let _ = place.delete();
-        self.memory.kernel().slots.give(fault_slot, 1);
-        configured?;
+        self.schedule(id, 0, core.tcb, core.context)?;
         core.tcb.bind_notification(core.notification)?;
         if self.debug_calls {
             libsel::sys::debug_name_thread(core.tcb.cptr(), entry.name);

@@ -7,11 +7,12 @@ use libsel::proto::start::slot;
 use libsel::proto::{Name, Outgoing, ServiceError};
 use libsel::rt::ticks;
 use roottask::loader::PAGE;
-use roottask::manifest::Entry;
+use roottask::manifest::{Entry, MAX_THREADS};
 use roottask::restart::{History, Next};
 
 use super::answer::{Answer, Outcome};
 use super::memory;
+use super::pieces::OutOfMemory;
 use super::server::{MAX_SERVERS, ServerId};
 use super::{CALL_RIGHTS, Root, own_slot};
 
@@ -52,12 +53,15 @@ pub struct Parked {
     reply: Cap<Reply>,
 }
 
+/// All that can wait for an answer of the root task at a time: every thread.
+const MAX_WAITING: usize = MAX_SERVERS * MAX_THREADS;
+
 /// What supervision knows.
 pub struct Supervision {
     programs: [Option<Program>; MAX_SERVERS],
-    parked: [Option<Parked>; MAX_SERVERS],
+    parked: [Option<Parked>; MAX_WAITING],
     /// Reply objects that nobody waits in.
-    spare: [Option<Cap<Reply>>; MAX_SERVERS],
+    spare: [Option<Cap<Reply>>; MAX_WAITING],
 }
 
 impl Supervision {
@@ -65,8 +69,8 @@ impl Supervision {
     pub const fn new() -> Self {
         Supervision {
             programs: [const { None }; MAX_SERVERS],
-            parked: [None; MAX_SERVERS],
-            spare: [None; MAX_SERVERS],
+            parked: [None; MAX_WAITING],
+            spare: [None; MAX_WAITING],
         }
     }
 
@@ -275,14 +279,20 @@ impl Root {
 
     /// Lets the client that asks now wait.
     fn park(&mut self, client: ServerId, name: Name) -> Outcome {
-        let Supervision { parked, spare, .. } = &mut *self.supervision;
-        let place = parked.iter_mut().find(|place| place.is_none()).ok_or(ServiceError::OutOfMemory)?;
-        let fresh = match spare.iter_mut().find_map(Option::take) {
+        let free =
+            self.supervision.parked.iter().position(Option::is_none).ok_or(ServiceError::OutOfMemory)?;
+        let reply = self.put_aside()?;
+        self.supervision.parked[free] = Some(Parked { client, name, reply });
+        Ok(Answer::None)
+    }
+
+    /// Puts the reply object aside in which the one waits who asks now; another one takes its place.
+    pub fn put_aside(&mut self) -> Result<Cap<Reply>, OutOfMemory> {
+        let fresh = match self.supervision.spare.iter_mut().find_map(Option::take) {
             Some(spare) => spare,
             None => memory::object(&mut self.memory)?,
         };
-        *place = Some(Parked { client, name, reply: core::mem::replace(&mut self.reply, fresh) });
-        Ok(Answer::None)
+        Ok(core::mem::replace(&mut self.reply, fresh))
     }
 
     /// Answers those who wait for a service: it runs, or never will.
@@ -306,7 +316,8 @@ impl Root {
         }
     }
 
-    fn keep(&mut self, reply: Cap<Reply>) {
+    /// Keeps a reply object in which nobody waits any more.
+    pub fn keep(&mut self, reply: Cap<Reply>) {
         if let Some(place) = self.supervision.spare.iter_mut().find(|place| place.is_none()) {
             *place = Some(reply);
         }
@@ -315,7 +326,7 @@ impl Root {
     /// Every server of the manifest was started once: names that nobody has are unknown from now on.
     pub fn all_started(&mut self) {
         self.all_started = true;
-        for place in 0..MAX_SERVERS {
+        for place in 0..MAX_WAITING {
             if let Some(Some(parked)) = self.supervision.parked.get(place) {
                 let name = parked.name;
                 let known = self.supervision.program(name).is_some();
