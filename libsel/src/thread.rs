@@ -140,8 +140,12 @@ impl<T> JoinHandle<T> {
     /// Waits until the thread has ended, and takes what its closure returned.
     ///
     /// # Errors
-    /// `Gone` it ended without an answer, by a request to the root task that was not this library's.
+    /// `InUse` somebody else waits for it, by a request to the root task; `InvalidArgument` it is the calling thread.
+    /// `Gone` it ended without a result, by a request to the root task that was not this library's.
     pub fn join(self) -> Result<T, ServiceError> {
+        if self.number == current() {
+            return Err(ServiceError::InvalidArgument);
+        }
         RootService(slot::ROOT).join_thread(self.number)?;
         // SAFETY: the outcome is there until the handle leaves it, and the thread, which has ended, reaches it no more.
         let result = unsafe { (*self.outcome.as_ref().result.get()).take() };
@@ -187,17 +191,28 @@ where
     F: FnOnce() -> T,
 {
     // SAFETY: 1. The root task keeps room for a block there, aligned to 64 bytes, for this thread alone. 2. `spawn` left
-    // the address of its `Work` of the same types in `argument`, for this thread to take.
-    let Work { run, outcome } = unsafe {
+    // the address of its `Work` of the same types in `argument`, for this thread.
+    unsafe {
         block.write(ThreadBlock::of_thread(number as u32, buffer));
         (*block).settle();
+        perform::<F, T>(argument);
+    }
+    end(number)
+}
+
+/// Does a thread's work.
+///
+/// # Safety
+/// `argument` is the address of a `Work` of these types that [`place`] put there, and nobody else takes it.
+unsafe fn perform<F: FnOnce() -> T, T>(argument: Word) {
+    // SAFETY: the caller's promise; the address of a value is not null.
+    let Work { run, outcome } = unsafe {
         take(NonNull::new_unchecked(ptr::with_exposed_provenance_mut::<Work<F, T>>(argument as usize)))
     };
     let result = run();
     // SAFETY: the handle does not reach the result before this thread has ended.
     unsafe { *outcome.as_ref().result.get() = Some(result) };
     Outcome::leave(outcome);
-    end(number)
 }
 
 /// Gives back what the thread has, and ends it.
@@ -231,3 +246,6 @@ unsafe fn take<T>(place: NonNull<T>) -> T {
         value
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -134,9 +134,13 @@ pub struct SupervisionCase {
 /// Servers under supervision.
 pub const SUPERVISION_CASES: [SupervisionCase; 3] = [
     SupervisionCase {
-        name: "a client works while its server goes wrong in eight ways",
-        servers: &["crashy service backoff_ms=2 -- serve", "witness uses=crashy"],
-        told: &["root: crashy starts again in 256 ms", "root: witness ended with code 0"],
+        name: "a client works while its server goes wrong in nine ways",
+        servers: &["crashy service backoff_ms=2 -- threads serve", "witness uses=crashy"],
+        told: &[
+            ", thread 4) stopped: read of 0x0",
+            "root: crashy starts again in 512 ms",
+            "root: witness ended with code 0",
+        ],
     },
     SupervisionCase {
         name: "clients wait by the timer, and write and read files",
@@ -166,7 +170,7 @@ pub fn judge_supervision(case: &SupervisionCase, output: &str, end: End) -> Resu
 }
 
 /// What the root task must survive.
-pub const FAULT_CASES: [FaultCase; 7] = [
+pub const FAULT_CASES: [FaultCase; 9] = [
     FaultCase {
         name: "a server writes where nothing is mapped",
         servers: &["crashy -- fault=write"],
@@ -211,6 +215,18 @@ pub const FAULT_CASES: [FaultCase; 7] = [
         servers: &["memfuzz devices=hpet,pci:1234:1111 quota=24M -- seed=7"],
         told: "root: memfuzz ended with code 0",
         code: 0,
+    },
+    FaultCase {
+        name: "threads of a server use one heap, print, and wait for each other",
+        servers: &["threads threads=8 budget_us=500 period_us=500"],
+        told: "threads: all 8 checks passed",
+        code: 0,
+    },
+    FaultCase {
+        name: "a thread of a server panics",
+        servers: &["crashy -- threads fault=thread-panic"],
+        told: "root: crashy said: panic at servers/crashy/src/main.rs",
+        code: 1,
     },
 ];
 

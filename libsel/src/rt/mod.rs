@@ -24,7 +24,7 @@ pub mod slots;
 mod start;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use bounded::Bounded;
 pub use clock::ticks;

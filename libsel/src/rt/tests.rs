@@ -21,7 +21,8 @@ use std::vec::Vec;
 /// Taken by tests that use what a process has one of: print buffer, start page, slots.
 pub static PROCESS: Mutex<()> = Mutex::new(());
 
-fn ok(reply: &impl Field) -> Registers {
+/// A reply with a value.
+pub fn ok(reply: &impl Field) -> Registers {
     struct Mrs([u64; 4], usize);
     impl Sink for Mrs {
         fn put(&mut self, word: u64) {
@@ -34,7 +35,8 @@ fn ok(reply: &impl Field) -> Registers {
     Registers { badge: 0, info: MessageInfo::new(0, 0, 0, mrs.1), mrs: mrs.0 }
 }
 
-fn refuse(error: ServiceError) -> Registers {
+/// A reply with an error.
+pub fn refuse(error: ServiceError) -> Registers {
     Registers { badge: 0, info: MessageInfo::new(error.label(), 0, 0, 0), mrs: [0; 4] }
 }
 
@@ -143,6 +145,7 @@ fn a_server_prints_panics_and_exits() {
 /// A root task that maps memory of the host, and refuses it at the heap's own place: nothing is mapped there on the host.
 #[test]
 fn the_heap_lives_on_what_the_root_task_maps() {
+    let _process = PROCESS.lock().unwrap();
     install(|entry| {
         let message = Message { badge: 1, info: entry.info, mrs: entry.mrs };
         match RootRequest::from_message(&message).unwrap() {

@@ -1,11 +1,11 @@
 //! Physical memory of the machine, and the slots that its capabilities live in.
 use libsel::abi::ObjectType;
 use libsel::bootinfo::{BootInfoView, initial};
-use libsel::cap::{Cap, Retypable, Untyped};
+use libsel::cap::{Cap, Reply, Retypable, Untyped};
 use libsel::invoke::RetypeTarget;
 use libsel::{Error, println};
 use roottask::phys::kernel::{KernelError, Slot, UntypedKernel};
-use roottask::phys::{Metadata, Phys};
+use roottask::phys::{Block, Metadata, Phys};
 use roottask::slots::Slots;
 
 use super::pieces::OutOfMemory;
@@ -63,6 +63,37 @@ pub fn object<T: Retypable>(memory: &mut Memory) -> Result<Cap<T>, OutOfMemory> 
 
 /// [`object`] of a type whose `size_bits` one chooses.
 pub fn sized_object<T: Retypable>(memory: &mut Memory, size_bits: u64) -> Result<Cap<T>, OutOfMemory> {
+    object_of_block(memory, size_bits).map(|(object, _)| object)
+}
+
+/// A reply object that can be given back.
+#[derive(Clone, Copy)]
+pub struct ReplyObject {
+    /// Who waits in it is answered through this.
+    pub cap: Cap<Reply>,
+    block: Block,
+}
+
+impl ReplyObject {
+    /// A new one.
+    pub fn new(memory: &mut Memory) -> Result<Self, OutOfMemory> {
+        object_of_block(memory, 0).map(|(cap, block)| ReplyObject { cap, block })
+    }
+
+    /// Gives it back. Who waits in it is never answered.
+    pub fn free(self, memory: &mut Memory) {
+        let slot = self.cap.cptr() as Slot;
+        // A capability of ours can always be deleted, and the allocator only refuses blocks that it did not hand out.
+        let _ = own_slot(slot).delete();
+        let _ = memory.free_empty(self.block);
+        memory.kernel().slots.give(slot, 1);
+    }
+}
+
+fn object_of_block<T: Retypable>(
+    memory: &mut Memory,
+    size_bits: u64,
+) -> Result<(Cap<T>, Block), OutOfMemory> {
     let block = memory.alloc(T::OBJECT_TYPE.object_bits(size_bits) as u8).map_err(|_| OutOfMemory)?;
     let made = memory.kernel().slots.take(1).ok_or(OutOfMemory).and_then(|slot| {
         let made = untyped(block.slot).retype_one(size_bits, initial::CNODE, u64::from(slot));
@@ -71,7 +102,7 @@ pub fn sized_object<T: Retypable>(memory: &mut Memory, size_bits: u64) -> Result
             OutOfMemory
         })
     });
-    made.inspect_err(|_| {
+    made.map(|object| (object, block)).inspect_err(|_| {
         // Nothing was made from it.
         let _ = memory.free_empty(block);
     })

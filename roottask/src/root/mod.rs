@@ -29,14 +29,14 @@ pub mod window;
 
 use libsel::abi::{CapRights, ObjectType};
 use libsel::bootinfo::{BootInfoView, initial};
-use libsel::cap::{AbsoluteSlot, Cap, Endpoint, IoPort, Reply, SchedControl};
+use libsel::cap::{AbsoluteSlot, Cap, Endpoint, IoPort, SchedControl};
 use libsel::println;
 use roottask::exit;
 use roottask::phys::stats::SIZES;
 use roottask::regions::Regions;
 use roottask::virt::{AddressSpace, NodePool};
 
-use memory::Memory;
+use memory::{Memory, ReplyObject};
 use pieces::Pieces;
 
 /// Everything that the root task knows.
@@ -62,7 +62,7 @@ pub struct Root {
     /// Where servers call, and where their faults arrive.
     pub endpoint: Cap<Endpoint>,
     /// Answers them.
-    pub reply: Cap<Reply>,
+    pub reply: ReplyObject,
     /// The right to give processor time.
     pub sched_control: Cap<SchedControl>,
     /// TSC frequency in Hz.
@@ -87,7 +87,7 @@ impl Root {
     /// Takes over what the kernel handed out. Without it there is nothing to run: every failure here is a panic.
     pub fn new(bootinfo: &BootInfoView<'static>) -> Self {
         let mut memory = memory::take_over(bootinfo);
-        let reply = memory::object(&mut memory).expect("the reply object");
+        let reply = ReplyObject::new(&mut memory).expect("the reply object");
         let endpoint = memory::object(&mut memory).expect("the endpoint");
         let mut nodes = arena::node_pool();
         let own_space = AddressSpace::new(&mut nodes, window::OWN_START, window::OWN_END)

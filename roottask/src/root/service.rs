@@ -25,7 +25,7 @@ impl Root {
     pub fn serve(mut self) -> ! {
         loop {
             self.end_if_done();
-            let message = self.endpoint.recv(self.reply);
+            let message = self.endpoint.recv(self.reply.cap);
             if message.badge & SIGNAL != 0 {
                 self.alarm_came();
                 continue;
@@ -51,7 +51,7 @@ impl Root {
     }
 
     fn answer(&mut self, answer: Outcome) {
-        self.answer_through(self.reply, answer);
+        self.answer_through(self.reply.cap, answer);
     }
 
     /// Answers the one who waits in this reply object.

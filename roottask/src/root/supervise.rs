@@ -1,7 +1,7 @@
 //! What becomes of servers that end: who is told, and when they run again.
 use libsel::abi::CapRights;
 use libsel::bootinfo::initial;
-use libsel::cap::{Cap, Notification, Reply};
+use libsel::cap::{Cap, Notification};
 use libsel::println;
 use libsel::proto::start::slot;
 use libsel::proto::{Name, Outgoing, ServiceError};
@@ -11,7 +11,7 @@ use roottask::manifest::{Entry, MAX_THREADS};
 use roottask::restart::{History, Next};
 
 use super::answer::{Answer, Outcome};
-use super::memory;
+use super::memory::ReplyObject;
 use super::pieces::OutOfMemory;
 use super::server::{MAX_SERVERS, ServerId};
 use super::{CALL_RIGHTS, Root, own_slot};
@@ -50,28 +50,22 @@ pub enum State {
 pub struct Parked {
     client: ServerId,
     name: Name,
-    reply: Cap<Reply>,
+    reply: ReplyObject,
 }
 
-/// All that can wait for an answer of the root task at a time: every thread.
+/// All that can wait for a service at a time: every thread.
 const MAX_WAITING: usize = MAX_SERVERS * MAX_THREADS;
 
 /// What supervision knows.
 pub struct Supervision {
     programs: [Option<Program>; MAX_SERVERS],
     parked: [Option<Parked>; MAX_WAITING],
-    /// Reply objects that nobody waits in.
-    spare: [Option<Cap<Reply>>; MAX_WAITING],
 }
 
 impl Supervision {
     /// Nothing yet.
     pub const fn new() -> Self {
-        Supervision {
-            programs: [const { None }; MAX_SERVERS],
-            parked: [None; MAX_WAITING],
-            spare: [None; MAX_WAITING],
-        }
+        Supervision { programs: [const { None }; MAX_SERVERS], parked: [None; MAX_WAITING] }
     }
 
     /// The server of this name.
@@ -287,11 +281,8 @@ impl Root {
     }
 
     /// Puts the reply object aside in which the one waits who asks now; another one takes its place.
-    pub fn put_aside(&mut self) -> Result<Cap<Reply>, OutOfMemory> {
-        let fresh = match self.supervision.spare.iter_mut().find_map(Option::take) {
-            Some(spare) => spare,
-            None => memory::object(&mut self.memory)?,
-        };
+    pub fn put_aside(&mut self) -> Result<ReplyObject, OutOfMemory> {
+        let fresh = ReplyObject::new(&mut self.memory)?;
         Ok(core::mem::replace(&mut self.reply, fresh))
     }
 
@@ -299,8 +290,8 @@ impl Root {
     pub fn answer_parked(&mut self, name: Name) {
         while let Some(parked) = self.supervision.unpark(|parked| parked.name == name) {
             let answer = self.lookup_now(parked.client, name);
-            self.answer_through(parked.reply, answer);
-            self.keep(parked.reply);
+            self.answer_through(parked.reply.cap, answer);
+            parked.reply.free(&mut self.memory);
         }
     }
 
@@ -312,14 +303,7 @@ impl Root {
     /// A client that waited has ended.
     fn unpark_client(&mut self, client: ServerId) {
         while let Some(parked) = self.supervision.unpark(|parked| parked.client == client) {
-            self.keep(parked.reply);
-        }
-    }
-
-    /// Keeps a reply object in which nobody waits any more.
-    pub fn keep(&mut self, reply: Cap<Reply>) {
-        if let Some(place) = self.supervision.spare.iter_mut().find(|place| place.is_none()) {
-            *place = Some(reply);
+            parked.reply.free(&mut self.memory);
         }
     }
 

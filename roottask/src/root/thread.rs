@@ -4,7 +4,7 @@ use libsel::Error;
 use libsel::abi::registers::REGISTER_COUNT;
 use libsel::abi::{CNodeCapData, Register};
 use libsel::bootinfo::initial;
-use libsel::cap::{AbsoluteSlot, Cap, Page, Reply, SchedContext, Tcb};
+use libsel::cap::{AbsoluteSlot, Cap, Page, SchedContext, Tcb};
 use libsel::invoke::UserContext;
 use libsel::proto::ServiceError;
 use libsel::proto::root::NewThread;
@@ -15,7 +15,7 @@ use roottask::manifest::MAX_THREADS;
 use super::answer::{Answer, Outcome, ServiceErrorOf};
 use super::facts::Facts;
 use super::map::whole_pages;
-use super::memory::untyped;
+use super::memory::{ReplyObject, untyped};
 use super::pieces::{OutOfMemory, PAGE_BITS, PieceId, Use, Wanted};
 use super::server::{FAULT_BADGE, Server, ServerId, THREAD_BADGE_SHIFT};
 use super::space::Access;
@@ -40,7 +40,7 @@ struct Thread {
     /// Its stack and what is above: first byte, and one past the last.
     memory: (u64, u64),
     /// Who waits for its end.
-    joiner: Option<Cap<Reply>>,
+    joiner: Option<ReplyObject>,
 }
 
 /// A server's threads beside the first one.
@@ -237,8 +237,8 @@ impl Root {
         self.pieces.drop_piece(&mut self.memory, thread.objects);
         self.unmap_range(id, thread.memory.0, thread.memory.1);
         if let Some(joiner) = thread.joiner {
-            self.answer_through(joiner, Ok(Answer::Done));
-            self.keep(joiner);
+            self.answer_through(joiner.cap, Ok(Answer::Done));
+            joiner.free(&mut self.memory);
         }
         Ok(Answer::None)
     }
@@ -265,7 +265,7 @@ impl Root {
         for place in 0..MAX_THREADS - 1 {
             let thread = self.server_mut(id).and_then(|server| server.threads.table[place].as_mut());
             if let Some(joiner) = thread.and_then(|thread| thread.joiner.take()) {
-                self.keep(joiner);
+                joiner.free(&mut self.memory);
             }
         }
     }

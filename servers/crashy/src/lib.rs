@@ -23,11 +23,13 @@ pub enum Way {
     Panic,
     /// Executes an instruction that is the kernel's.
     Privilege,
+    /// Lets a further thread read address 0.
+    Thread,
 }
 
 impl Way {
     /// All of them.
-    pub const ALL: [Way; 8] = [
+    pub const ALL: [Way; 9] = [
         Way::Null,
         Way::Code,
         Way::Data,
@@ -36,6 +38,7 @@ impl Way {
         Way::Stack,
         Way::Panic,
         Way::Privilege,
+        Way::Thread,
     ];
 
     /// Its name in arguments and commands.
@@ -49,6 +52,7 @@ impl Way {
             Way::Stack => "stack",
             Way::Panic => "panic",
             Way::Privilege => "privilege",
+            Way::Thread => "thread",
         }
     }
 
@@ -63,6 +67,7 @@ impl Way {
             Way::Stack => "call itself until the stack is full",
             Way::Panic => "panic",
             Way::Privilege => "execute an instruction that is the kernel's",
+            Way::Thread => "let a further thread read address 0",
         }
     }
 
@@ -129,7 +134,7 @@ mod tests {
             assert_eq!(Way::take(&mut word), Ok(way));
             assert_eq!(Way::named(way.name()), Some(way));
         }
-        assert_eq!(Way::take(&mut Word(Some(8))), Err(DecodeError));
+        assert_eq!(Way::take(&mut Word(Some(9))), Err(DecodeError));
         assert_eq!(Way::take(&mut Word(None)), Err(DecodeError));
     }
 }

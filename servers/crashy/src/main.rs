@@ -8,11 +8,11 @@ use core::arch::asm;
 use core::hint::black_box;
 
 use crashy::{Add, Crash, CrashyRequest, Way};
-use libsel::println;
 use libsel::proto::admin::Reboot;
 use libsel::proto::root::{Map, MapFlags, Protection, RootService};
 use libsel::proto::start::{StartInfo, slot};
 use libsel::proto::{Answer, Caller, Handler, Service, ServiceError, call, serve};
+use libsel::{println, thread};
 
 /// An address where nothing is mapped.
 const NOWHERE: usize = 0xdead_0000;
@@ -74,6 +74,10 @@ fn crash(way: Way) {
         Way::Panic => panic!("as asked"),
         // SAFETY: as above.
         Way::Privilege => unsafe { asm!("cli", options(nostack)) },
+        Way::Thread => {
+            let ended = thread::spawn(|| crash(Way::Null)).and_then(|thread| thread.join());
+            println!("the thread ended: {ended:?}");
+        }
     }
 }
 
@@ -82,8 +86,26 @@ fn deeper(depth: u64) -> u64 {
     if depth == 0 { 0 } else { deeper(black_box(depth + 1)) + frame[(depth % 64) as usize] }
 }
 
+/// Starts threads that are there when the server ends: one waits for another one, which waits for nothing.
+fn start_threads() -> Result<(), ServiceError> {
+    let lasting = thread::spawn(|| {
+        loop {
+            thread::yield_now();
+        }
+    })?;
+    thread::spawn(move || lasting.join().is_ok())?;
+    // They are under way.
+    thread::yield_now();
+    thread::spawn(|| println!("a thread that ends"))?.join()
+}
+
 #[libsel::main]
 fn main(start: &StartInfo) {
+    if start.arguments().split_whitespace().any(|word| word == "threads")
+        && let Err(error) = start_threads()
+    {
+        panic!("cannot start threads: {error}");
+    }
     if start.arguments().split_whitespace().any(|word| word == "serve") {
         serve::<CrashyRequest, _>(&mut Crashy::default())
     }
@@ -97,6 +119,10 @@ fn main(start: &StartInfo) {
             let nowhere = core::ptr::with_exposed_provenance_mut::<u8>(NOWHERE);
             // SAFETY: as in `crash`.
             unsafe { nowhere.write_volatile(1) }
+        }
+        Some("thread-panic") => {
+            let ended = thread::spawn(|| crash(Way::Panic)).and_then(|thread| thread.join());
+            println!("the thread ended: {ended:?}");
         }
         Some("memory") => {
             let mut blocks: Vec<Vec<u8>> = Vec::new();

@@ -1,14 +1,12 @@
 //! Starts threads that use one heap, print, and wait for each other, and checks what comes of it. It needs `threads=8` and
-//! short budgets, so that a thread is interrupted wherever it is. With `fault=thread` a thread goes wrong in the end, with
-//! `fault=panic` it panics.
+//! short budgets, so that a thread is interrupted wherever it is.
 #![cfg_attr(target_os = "none", no_std, no_main)]
 extern crate alloc;
 
 mod checks;
 
+use libsel::println;
 use libsel::proto::ServiceError;
-use libsel::proto::start::StartInfo;
-use libsel::{println, thread};
 
 /// What a check says: why it failed.
 type Checked = Result<(), ServiceError>;
@@ -27,25 +25,8 @@ const CHECKS: [Check; 8] = [
     ("what cannot be is refused", checks::refusals),
 ];
 
-/// A thread that does not come back.
-fn go_wrong(way: &str) -> ServiceError {
-    let panics = way == "panic";
-    let started = thread::spawn(move || {
-        if panics {
-            panic!("as asked, in thread {}", thread::current());
-        }
-        let nowhere = core::ptr::with_exposed_provenance_mut::<u8>(0xdead_0000);
-        // SAFETY: none; this is the fault that is asked for, and the kernel stops the thread before anything is written.
-        unsafe { nowhere.write_volatile(1) }
-    });
-    match started.and_then(|thread| thread.join()) {
-        Ok(()) => ServiceError::NotFound,
-        Err(error) => error,
-    }
-}
-
 #[libsel::main]
-fn main(start: &StartInfo) -> Checked {
+fn main() -> Checked {
     println!("{} checks", CHECKS.len());
     for (name, check) in CHECKS {
         match check() {
@@ -57,8 +38,5 @@ fn main(start: &StartInfo) -> Checked {
         }
     }
     println!("all {} checks passed", CHECKS.len());
-    match start.argument("fault") {
-        Some(way) => Err(go_wrong(way)),
-        None => Ok(()),
-    }
+    Ok(())
 }

@@ -7,7 +7,7 @@ use libsel::proto::start::{StartInfo, slot};
 use libsel::proto::{Name, Request, ServiceError, Text, call};
 
 /// Servers before the memory is looked at for the first time: caches and tables take their shape.
-const WARM_UP: u64 = 4;
+const WARM_UP: u64 = 8;
 const DEFAULT_TIMES: u64 = 1000;
 
 fn ask<R: Request>(request: &R) -> Result<R::Reply, ServiceError> {
@@ -26,14 +26,21 @@ fn runs(name: Name) -> Result<bool, ServiceError> {
     Ok(false)
 }
 
-/// Starts the server and lets it end: by a fault, a panic, its own will, or the root task's.
+/// How the server ends: by a fault, a panic, its own will, or the root task's; and a second time with further threads.
+const ENDS: [&[u8]; 8] = [
+    b"fault=write",
+    b"fault=panic",
+    b"fault=none",
+    b"serve",
+    b"threads fault=write",
+    b"threads fault=thread",
+    b"threads fault=none",
+    b"threads serve",
+];
+
+/// Starts the server and lets it end.
 fn life(image: Name, number: u64) -> Result<(), ServiceError> {
-    let words: &[u8] = match number % 4 {
-        0 => b"fault=write",
-        1 => b"fault=panic",
-        2 => b"fault=none",
-        _ => b"serve",
-    };
+    let words = ENDS[(number % ENDS.len() as u64) as usize];
     ask(&Spawn { image, arguments: Text::cut(words) })?;
     if number % 4 == 3 {
         // Each time at another point of its life.

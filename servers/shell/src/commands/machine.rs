@@ -27,7 +27,8 @@ pub const CRASH: Command = Command {
     name: "crash",
     usage: "FAULT",
     summary: "let the server `crashy` go wrong, to see what happens",
-    help: "FAULT is null, code, data, instruction, division, stack, panic or privilege.\n\
+    help: "FAULT is null, code, data, instruction, division, stack, panic, privilege or\n\
+           thread.\n\
            The root task says what happened; nobody else takes harm. If crashy is a service\n\
            of the manifest it is the one that fails, else one is started for it.",
     arguments: &[Argument::Fault],
