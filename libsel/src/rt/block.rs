@@ -12,6 +12,9 @@ use super::Exclusive;
 use super::print::Line;
 use crate::abi::{CPtr, IpcBuffer};
 
+#[cfg(test)]
+pub(crate) use host::{current_or_only, expect_threads};
+
 /// One thread's own. Only its thread uses it; that its fields are atomic costs nothing, and lets threads of a root task
 /// share the first one.
 #[repr(C)]
@@ -27,6 +30,9 @@ pub(crate) struct ThreadBlock {
     /// What was printed since the last newline.
     pub line: Exclusive<Line>,
 }
+
+// The first word is the block's own address.
+const _: () = assert!(core::mem::offset_of!(ThreadBlock, self_address) == 0);
 
 impl ThreadBlock {
     /// The block of a thread without a buffer.
@@ -174,9 +180,3 @@ mod host {
         Ok(())
     }
 }
-
-#[cfg(test)]
-pub(crate) use host::{current_or_only, expect_threads};
-
-// The first word is the block's own address.
-const _: () = assert!(core::mem::offset_of!(ThreadBlock, self_address) == 0);

@@ -31,7 +31,13 @@ impl RawLock {
     pub fn take(&self) -> bool {
         let (block, is_only) = block::current_or_only();
         let me = core::ptr::from_ref(block).addr() as Word;
-        if is_only { self.take_alone(me) } else { self.take_among_others(me) }
+        if is_only {
+            return self.take_alone(me);
+        }
+        match self.try_take(me) {
+            Ok(_) => true,
+            Err(holder) => self.wait(me, holder),
+        }
     }
 
     /// Gives the lock back. Only its holder may.
@@ -50,19 +56,28 @@ impl RawLock {
         is_free
     }
 
-    fn take_among_others(&self, me: Word) -> bool {
-        while let Err(holder) = self.holder.compare_exchange(0, me, Ordering::Acquire, Ordering::Relaxed) {
+    #[inline(always)]
+    fn try_take(&self, me: Word) -> Result<Word, Word> {
+        self.holder.compare_exchange(0, me, Ordering::Acquire, Ordering::Relaxed)
+    }
+
+    /// Lets other threads run until the lock is taken; false if this thread holds it.
+    #[cold]
+    fn wait(&self, me: Word, mut holder: Word) -> bool {
+        loop {
             if holder == me {
                 return false;
             }
             pause();
+            match self.try_take(me) {
+                Ok(_) => return true,
+                Err(other) => holder = other,
+            }
         }
-        true
     }
 }
 
 /// The holder goes on only if this thread does not.
-#[cold]
 fn pause() {
     if cfg!(target_os = "none") { sys::yield_() } else { core::hint::spin_loop() }
 }
@@ -141,7 +156,7 @@ mod tests {
         let me = core::ptr::from_ref(block::current()).addr() as Word;
         assert!(lock.take_alone(me));
         assert!(!lock.take_alone(me), "its holder is told");
-        assert!(!lock.take_among_others(me), "now too");
+        assert!(!lock.take(), "now too");
         let waited = thread::scope(|scope| {
             let other = scope.spawn(|| lock.take());
             thread::sleep(std::time::Duration::from_millis(20));

@@ -52,7 +52,8 @@ pub fn leave_panic_note(text: &[u8]) {
     }
 }
 
-/// Ends the server: flushes what was printed, and tells the root task `code`, 0 meaning "as intended".
+/// Ends the server with all its threads: flushes what the calling one printed, and tells the root task `code`, 0 meaning
+/// "as intended". What other threads printed since their last newline is lost.
 pub fn exit(code: Word) -> ! {
     print::flush();
     RootService(slot::ROOT).exit(code);
