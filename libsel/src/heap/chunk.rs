@@ -14,6 +14,7 @@
 
 use core::num::NonZeroUsize;
 use core::ptr::{self, NonNull};
+use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 /// The bytes of one word.
 pub const WORD_BYTES: usize = size_of::<usize>();
@@ -97,18 +98,24 @@ impl Chunk {
         ptr::with_exposed_provenance_mut(self.0.get().wrapping_add_signed(offset * WORD_BYTES as isize))
     }
 
+    /// The tag's word. A thread looks at the tag of its block while another one, which frees the chunk before it, may
+    /// change a flag there: the same instructions as for a plain word, but no race.
+    #[inline]
+    fn tag_word(&self) -> &AtomicUsize {
+        // SAFETY: the type's invariant: the tag lies in the heap's memory, 8-byte aligned; it is reached through here only.
+        unsafe { AtomicUsize::from_ptr(self.word(0)) }
+    }
+
     /// The boundary tag: size and flags.
     #[inline]
     pub fn tag(self) -> usize {
-        // SAFETY: the type's invariant: the tag lies in the heap's memory, 8-byte aligned.
-        unsafe { *self.word(0) }
+        self.tag_word().load(Relaxed)
     }
 
     /// Replaces the boundary tag.
     #[inline]
     pub fn set_tag(self, tag: usize) {
-        // SAFETY: as in `tag`.
-        unsafe { *self.word(0) = tag }
+        self.tag_word().store(tag, Relaxed);
     }
 
     /// Size according to the tag, in bytes.

@@ -22,7 +22,8 @@
 //! * A block is resized in place where a free neighbour or the top chunk allows it; the area grows under the top chunk
 //!   before anything is copied.
 //!
-//! The heap takes no lock and knows no thread: its owner serialises calls. It asks for address space through
+//! The heap takes no lock and knows no thread: its owner serialises calls. Threads that share one keep a [`ThreadCache`] each
+//! in front of it. It asks for address space through
 //! [`Source`] only, so the same code runs in a server, in host tests and under Miri.
 //!
 //! # What is checked, in every build
@@ -44,6 +45,7 @@
 //! * `cache`: the class caches; `recent`: the same for recent sizes above them
 //! * `large`: blocks of their own; `aligned`, `realloc`: what their names say
 //! * `alloc`: the heap's interface; `stats`: figures
+//! * `thread_cache`: what each thread keeps for itself
 
 mod aligned;
 mod alloc;
@@ -57,6 +59,7 @@ mod recent;
 mod segment;
 mod source;
 mod stats;
+mod thread_cache;
 
 #[cfg(test)]
 mod tests;
@@ -64,3 +67,4 @@ mod tests;
 pub use alloc::Heap;
 pub use source::{Corruption, CorruptionKind, Growth, PAGE_BYTES, Source};
 pub use stats::{BinStats, SourceCalls, Stats};
+pub use thread_cache::{Shared, ThreadCache};

@@ -9,6 +9,7 @@ mod corruption;
 mod model;
 mod parts;
 mod source;
+mod threads;
 
 use core::alloc::Layout;
 use core::ptr::NonNull;
