@@ -28,7 +28,7 @@ use crate::abi::{IpcBuffer, Word};
 use crate::proto::ServiceError;
 use crate::proto::root::{NewThread, RootService};
 use crate::proto::start::slot;
-use crate::rt::alloc::ServerHeap;
+use crate::rt::alloc::{self, ServerHeap};
 use crate::rt::block::{self, ThreadBlock};
 use crate::rt::{console, entry, print};
 use crate::sys;
@@ -219,6 +219,7 @@ unsafe fn perform<F: FnOnce() -> T, T>(argument: Word) {
 fn end(number: Word) -> ! {
     print::flush();
     console::disconnect();
+    alloc::flush_cache();
     RootService(slot::ROOT).thread_exit(number);
     entry::fault()
 }

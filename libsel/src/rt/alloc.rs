@@ -7,9 +7,9 @@ use core::alloc::{GlobalAlloc, Layout};
 use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicUsize, Ordering};
 
-use super::{Lock, start_info, ticks};
+use super::{Lock, block, start_info, ticks};
 use crate::abi::Word;
-use crate::heap::{Growth, Heap, Source, Stats};
+use crate::heap::{Growth, Heap, Shared, Source, Stats, ThreadCache};
 use crate::proto::root::{Map, MapFlags, Protection, RootService};
 use crate::proto::start::{HEAP_START, slot};
 
@@ -71,46 +71,85 @@ unsafe impl Source for RootMemory {
 
 static HEAP: Lock<Heap<RootMemory>> = Lock::new(Heap::new(RootMemory { area_end: HEAP_START }));
 
-/// The program's heap, as a `#[global_allocator]`.
+/// The program's heap, as a `#[global_allocator]`. A program with several threads has a [`ThreadCache`] in front of it for
+/// each of them.
 pub struct ServerHeap;
 
 impl ServerHeap {
     fn with<R>(f: impl FnOnce(&mut Heap<RootMemory>) -> R) -> R {
-        match HEAP.with(f) {
-            Some(result) => result,
-            // Only the heap's own code runs inside, and the one thing that it calls out to is the panic handler.
-            None => super::entry::fault(),
+        or_fault(HEAP.with(f))
+    }
+
+    /// The calling thread's cache, where the heap is shared; the heap itself where it is not.
+    #[inline(always)]
+    fn choose<R>(
+        shared: impl FnOnce(&mut ThreadCache) -> R,
+        alone: impl FnOnce(&mut Heap<RootMemory>) -> R,
+    ) -> R {
+        let (block, is_only) = block::current_or_only();
+        if is_only {
+            or_fault(HEAP.with_alone(block, alone))
+        } else {
+            // SAFETY: the block is the calling thread's own: a program with this allocator has all its threads by `spawn`.
+            or_fault(unsafe { block.cache.try_with_own(shared) })
         }
     }
 }
 
+/// Only the heap's own code runs where a heap is in use, and the one thing that it calls out to is the panic handler.
+#[inline(always)]
+fn or_fault<R>(result: Option<R>) -> R {
+    match result {
+        Some(result) => result,
+        None => super::entry::fault(),
+    }
+}
+
+impl Shared<RootMemory> for ServerHeap {
+    fn with<R>(&self, f: impl FnOnce(&mut Heap<RootMemory>) -> R) -> R {
+        Self::with(f)
+    }
+}
+
 // SAFETY: the heap gives out blocks of the layout asked for that do not overlap, and keeps them in place until they are
-// freed or resized; it is reached through `Lock` only.
+// freed or resized; it is reached through `Lock` only, and a cache by its thread only.
 unsafe impl GlobalAlloc for ServerHeap {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        Self::with(|heap| heap.alloc(layout)).map_or(ptr::null_mut(), NonNull::as_ptr)
+        let block = Self::choose(|cache| cache.alloc(self, layout), |heap| heap.alloc(layout));
+        block.map_or(ptr::null_mut(), NonNull::as_ptr)
     }
 
     #[inline]
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         if let Some(block) = NonNull::new(block) {
-            // SAFETY: the caller's promise is the heap's condition.
-            Self::with(|heap| unsafe { heap.dealloc(block, layout) });
+            // SAFETY: the caller's promise is the condition of both.
+            Self::choose(
+                |cache| unsafe { cache.dealloc(self, block, layout) },
+                |heap| unsafe { heap.dealloc(block, layout) },
+            );
         }
     }
 
     #[inline]
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
         let resized = NonNull::new(block).and_then(|block| {
-            // SAFETY: the caller's promise is the heap's condition.
-            Self::with(|heap| unsafe { heap.realloc(block, layout, new_size) })
+            // SAFETY: the caller's promise is the condition of both.
+            Self::choose(
+                |cache| unsafe { cache.realloc(self, block, layout, new_size) },
+                |heap| unsafe { heap.realloc(block, layout, new_size) },
+            )
         });
         resized.map_or(ptr::null_mut(), NonNull::as_ptr)
     }
 }
 
-/// The heap's figures.
+/// Gives the heap back what the calling thread's cache holds.
+pub fn flush_cache() {
+    or_fault(block::current().cache.try_with(|cache| cache.flush(&ServerHeap)));
+}
+
+/// The heap's figures. What the caches of threads hold counts as used.
 pub fn stats() -> Stats {
     ServerHeap::with(|heap| heap.stats())
 }
@@ -120,7 +159,8 @@ pub fn requests() -> usize {
     REQUESTS.load(Ordering::Relaxed)
 }
 
-/// Gives the root task back what the heap holds and no block needs.
+/// Gives the root task back what the heap holds and no block needs; other threads keep what is in their caches.
 pub fn trim() {
+    flush_cache();
     ServerHeap::with(Heap::trim);
 }

@@ -1,4 +1,4 @@
-//! What a thread has for itself: its IPC buffer, its number, the line that it prints.
+//! What a thread has for itself: its IPC buffer, its number, the line that it prints, free blocks of the heap.
 //!
 //! A process begins with one thread, whose block is a static that everybody finds by a pointer. From the first
 //! [`crate::thread::spawn`] on, each thread finds its own through FS: its FS base is the address of its block, and the
@@ -11,6 +11,7 @@ use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering::Relaxed};
 use super::Exclusive;
 use super::print::Line;
 use crate::abi::{CPtr, IpcBuffer};
+use crate::heap::ThreadCache;
 
 #[cfg(test)]
 pub(crate) use host::{current_or_only, expect_threads};
@@ -29,6 +30,8 @@ pub(crate) struct ThreadBlock {
     console: AtomicU64,
     /// What was printed since the last newline.
     pub line: Exclusive<Line>,
+    /// Free blocks of the heap, once there are several threads.
+    pub cache: Exclusive<ThreadCache>,
 }
 
 // The first word is the block's own address.
@@ -43,6 +46,7 @@ impl ThreadBlock {
             number: AtomicU32::new(0),
             console: AtomicU64::new(0),
             line: Exclusive::new(Line::new()),
+            cache: Exclusive::new(ThreadCache::new()),
         }
     }
 

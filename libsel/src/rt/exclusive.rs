@@ -20,6 +20,22 @@ impl<T> Exclusive<T> {
         Exclusive { taken: AtomicBool::new(false), value: UnsafeCell::new(value) }
     }
 
+    /// [`Exclusive::try_with`] for a value that one thread has for itself: only that thread can have set the flag.
+    ///
+    /// # Safety
+    /// No other thread uses the value.
+    #[inline(always)]
+    pub(super) unsafe fn try_with_own<R>(&self, f: impl FnOnce(&mut T) -> R) -> Option<R> {
+        if self.taken.load(Ordering::Relaxed) {
+            return None;
+        }
+        self.taken.store(true, Ordering::Relaxed);
+        // SAFETY: as below; between the look at the flag and the change this thread did nothing else, and others may not.
+        let result = f(unsafe { &mut *self.value.get() });
+        self.taken.store(false, Ordering::Relaxed);
+        Some(result)
+    }
+
     /// Runs `f` on the value; `None` without running it if the value is in use.
     #[inline]
     pub fn try_with<R>(&self, f: impl FnOnce(&mut T) -> R) -> Option<R> {

@@ -9,7 +9,7 @@
 use core::cell::UnsafeCell;
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use super::block;
+use super::block::{self, ThreadBlock};
 use crate::abi::Word;
 use crate::sys;
 
@@ -97,6 +97,18 @@ impl<T> Lock<T> {
     /// A value that nobody uses.
     pub const fn new(value: T) -> Self {
         Lock { raw: RawLock::new(), value: UnsafeCell::new(value) }
+    }
+
+    /// [`Lock::with`] for the only thread of a process, whose block this is.
+    #[inline(always)]
+    pub(super) fn with_alone<R>(&self, block: &ThreadBlock, f: impl FnOnce(&mut T) -> R) -> Option<R> {
+        if !self.raw.take_alone(core::ptr::from_ref(block).addr() as Word) {
+            return None;
+        }
+        // SAFETY: as in `with`.
+        let result = f(unsafe { &mut *self.value.get() });
+        self.raw.release();
+        Some(result)
     }
 
     /// Runs `f` on the value as soon as no other thread is at it; `None` without running it if this thread is.
