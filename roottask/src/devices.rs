@@ -10,11 +10,12 @@ pub const MAX_PCI: usize = 8;
 pub struct Allowed {
     framebuffer: bool,
     hpet: bool,
+    trace: bool,
     pci: [Option<(u16, u16)>; MAX_PCI],
 }
 
 impl Allowed {
-    /// Reads a list `framebuffer, hpet, pci VENDOR:DEVICE`, the numbers in hexadecimal; `pci:VENDOR:DEVICE` is the same.
+    /// Reads a list `framebuffer, hpet, trace, pci VENDOR:DEVICE`, the numbers in hexadecimal; `pci:VENDOR:DEVICE` is the same.
     ///
     /// # Errors
     /// The first entry that is none of these, or is one PCI device too many.
@@ -24,6 +25,7 @@ impl Allowed {
             match word {
                 "framebuffer" => allowed.framebuffer = true,
                 "hpet" => allowed.hpet = true,
+                "trace" => allowed.trace = true,
                 _ => {
                     let number = pci(word).ok_or(word)?;
                     let place = allowed.pci.iter_mut().find(|place| place.is_none()).ok_or(word)?;
@@ -39,6 +41,7 @@ impl Allowed {
         match device {
             Device::Framebuffer => self.framebuffer,
             Device::Hpet => self.hpet,
+            Device::Trace => self.trace,
             Device::Pci { vendor, device, .. } => self.pci.contains(&Some((vendor, device))),
         }
     }
@@ -59,6 +62,7 @@ mod tests {
         let card = |device| Device::Pci { vendor: 0x8086, device, bar: 5 };
         let allowed = Allowed::parse("hpet,pci:8086:100e, pci 8086:10d3 ,").unwrap();
         assert!(allowed.has(Device::Hpet) && allowed.has(card(0x100e)) && allowed.has(card(0x10d3)));
+        assert!(Allowed::parse("trace").unwrap().has(Device::Trace) && !allowed.has(Device::Trace));
         assert!(!allowed.has(Device::Framebuffer) && !allowed.has(card(0x100f)));
         assert_eq!(Allowed::parse(" "), Ok(Allowed::default()));
         assert!(!Allowed::default().has(card(0)));

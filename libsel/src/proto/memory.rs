@@ -76,6 +76,8 @@ pub enum Device {
         /// Base address register, 0 to 5.
         bar: u8,
     },
+    /// The kernel's ring of events ([`crate::trace`]), read-only. A kernel that keeps none has no such device.
+    Trace,
 }
 
 impl Field for Device {
@@ -88,6 +90,7 @@ impl Field for Device {
             Device::Pci { vendor, device, bar } => {
                 (2, Word::from(vendor) | Word::from(device) << 16 | Word::from(bar) << 32)
             }
+            Device::Trace => (3, 0),
         };
         sink.put(kind);
         sink.put(place);
@@ -97,6 +100,7 @@ impl Field for Device {
         match (source.take()?, source.take()?) {
             (0, 0) => Ok(Device::Framebuffer),
             (1, 0) => Ok(Device::Hpet),
+            (3, 0) => Ok(Device::Trace),
             (2, place) if place >> 40 == 0 => Ok(Device::Pci {
                 vendor: place as u16,
                 device: (place >> 16) as u16,

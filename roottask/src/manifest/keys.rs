@@ -79,7 +79,7 @@ pub const KEYS: [Key; 16] = [
     },
     Key {
         name: "devices",
-        allowed: "`framebuffer`, `hpet`, and at most 8 `pci VENDOR:DEVICE` in hexadecimal",
+        allowed: "`framebuffer`, `hpet`, `trace`, and at most 8 `pci VENDOR:DEVICE` in hexadecimal",
         set: |draft, value| put(&mut draft.entry.devices, Allowed::parse(value).ok().map(|_| value)),
     },
     Key {

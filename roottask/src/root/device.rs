@@ -79,7 +79,11 @@ impl Root {
             return Err(ServiceError::Refused.into());
         }
         let (Bar { paddr, bytes }, function) = self.find_device(request.device)?;
-        let purpose = if request.device == Device::Framebuffer { Use::Screen } else { Use::Device };
+        let (purpose, access) = match request.device {
+            Device::Framebuffer => (Use::Screen, Access::DATA),
+            Device::Trace => (Use::Trace, Access { write: false, execute: false }),
+            _ => (Use::Device, Access::DATA),
+        };
         let end = paddr.checked_add(bytes).and_then(|end| end.checked_next_multiple_of(PAGE));
         let end = end.ok_or(ServiceError::InvalidArgument)?;
         let start = paddr & !(PAGE - 1);
@@ -88,7 +92,7 @@ impl Root {
         let mut at = start;
         while at < end {
             let place = vaddr + (at - start);
-            let wanted = Wanted { owner: id, purpose, vaddr: place, access: Access::DATA };
+            let wanted = Wanted { owner: id, purpose, vaddr: place, access };
             match self.map_device_block(wanted, at, end) {
                 Ok(next) => at = next,
                 Err(error) => {
@@ -141,6 +145,11 @@ impl Root {
                 let screen = self.bootinfo.framebuffer().ok_or(ServiceError::NotFound)?;
                 let bytes = u64::from(screen.pitch) * u64::from(screen.height);
                 Ok((Bar { paddr: screen.paddr, bytes }, None))
+            }
+            Device::Trace => {
+                let report = self.bootinfo.boot_report().filter(|report| report.trace_paddr != 0);
+                let report = report.ok_or(ServiceError::NotFound)?;
+                Ok((Bar { paddr: report.trace_paddr, bytes: report.trace_bytes }, None))
             }
             Device::Hpet => Ok((self.find_hpet().ok_or(ServiceError::NotFound)?, None)),
             Device::Pci { vendor, device, bar } => {

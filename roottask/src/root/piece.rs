@@ -39,6 +39,8 @@ pub enum Use {
     Device,
     /// Memory of a screen.
     Screen,
+    /// The kernel's ring of events.
+    Trace,
     /// A file of the boot archive: other capabilities to the root task's frames.
     File,
 }
@@ -62,7 +64,7 @@ impl Use {
             Use::Shared => MemoryKind::Shared,
             Use::Attached => MemoryKind::Attached,
             Use::Dma => MemoryKind::Dma,
-            Use::Device | Use::Screen => MemoryKind::Device,
+            Use::Device | Use::Screen | Use::Trace => MemoryKind::Device,
             Use::File => MemoryKind::File,
         }
     }
@@ -164,7 +166,7 @@ impl Piece {
     /// Bytes of the owner's quota that it takes.
     pub(super) fn charged(&self) -> u64 {
         match self.purpose {
-            Use::Device | Use::Screen => 0,
+            Use::Device | Use::Screen | Use::Trace => 0,
             _ => self.block.map_or(0, |block| block.bytes()),
         }
     }

@@ -10,6 +10,7 @@
 //!   machine that is made up
 //! * [`commands`]: the table of commands, by topic
 //! * [`complete`]: what a Tab adds
+//! * [`trace`]: sums over the kernel's ring of events
 //! * [`words`], [`similar`], [`show`]: lines into words, names that are nearly right, sizes and bars
 #![cfg_attr(not(test), no_std)]
 
@@ -20,6 +21,7 @@ pub mod complete;
 pub mod show;
 pub mod similar;
 pub mod system;
+pub mod trace;
 pub mod words;
 
 #[cfg(test)]

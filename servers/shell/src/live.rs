@@ -1,16 +1,20 @@
 //! The machine as it is: requests to the root task, the console, and the boot archive.
 
+use core::sync::atomic::AtomicU64;
+
 use crashy::{Crash, Way};
 use libsel::proto::admin::{
     Capability, CapabilityInfo, Kill, Memory, MemoryInfo, Range, RangeInfo, Reboot, Server, ServerInfo,
     ServerState, Spawn,
 };
 use libsel::proto::ramfs::{Close, List, Open, Read, Remove, Write};
-use libsel::proto::root::{FileInfo, RootService};
+use libsel::proto::root::{Device, FileInfo, MapDevice, RootService};
 use libsel::proto::start::slot;
 use libsel::proto::{Client, NAME_BYTES, Name, Request, ServiceError, Text, call};
 use libsel::rt::{console, start_info};
+use libsel::trace::Ring;
 use shell::system::{Failure, Result, System, each};
+use shell::trace::Summary;
 
 const CRASHY: &str = "crashy";
 const RAMFS: &str = "ramfs";
@@ -19,12 +23,30 @@ const RAMFS: &str = "ramfs";
 #[derive(Default)]
 pub struct Live {
     files: Option<Client>,
+    /// Once it was asked for.
+    ring: Option<Ring<'static>>,
 }
 
 /// Bytes that are written at once.
 const MAX_PART_BYTES: usize = 512;
 
 const ROOT: RootService = RootService(slot::ROOT);
+
+/// The kernel's ring of events, mapped for good.
+fn map_ring() -> Result<Ring<'static>> {
+    let device = Device::Trace;
+    let mapped = call(slot::ROOT, &MapDevice { device }).map_err(|error| match error {
+        ServiceError::NotFound => Failure::text(
+            "this kernel keeps no trace ring; `cargo xtask trace --interactive` boots one that does",
+        ),
+        ServiceError::Refused => Failure::text("this shell may not; give it `devices = trace` in servers.ini"),
+        error => error.into(),
+    })?;
+    let words: *const AtomicU64 = core::ptr::with_exposed_provenance(mapped.address as usize);
+    // SAFETY: the root task mapped so many bytes there for good; the kernel alone writes them, words at a time.
+    let words = unsafe { core::slice::from_raw_parts(words, mapped.bytes as usize / size_of::<AtomicU64>()) };
+    Ring::new(words).map_err(|error| Failure::Text(alloc::format!("the kernel's trace ring: {error}")))
+}
 
 /// Asks the root task as its administrator.
 fn ask<R: Request>(request: &R) -> Result<R::Reply> {
@@ -109,8 +131,14 @@ impl System for Live {
         ask(&Reboot {})
     }
 
-    fn trace(&mut self) -> Result<u64> {
-        Err(Failure::text("this kernel keeps no trace ring; `cargo xtask trace` boots one that does"))
+    fn trace(&mut self) -> Result<Summary> {
+        let ring = match self.ring {
+            Some(ring) => ring,
+            None => *self.ring.insert(map_ring()?),
+        };
+        let mut summary = Summary::new(ring.tsc_hz());
+        ring.names().chain(ring.events()).for_each(|record| summary.add(&record));
+        Ok(summary)
     }
 
     fn image(&mut self, index: u64) -> Result<FileInfo> {

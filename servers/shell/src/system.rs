@@ -8,6 +8,8 @@ use libsel::proto::admin::{CapabilityInfo, MemoryInfo, RangeInfo, ServerInfo};
 use libsel::proto::root::FileInfo;
 use libsel::proto::{Name, ServiceError};
 
+use crate::trace::Summary;
+
 /// Why a command did not do its work.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Failure {
@@ -74,8 +76,8 @@ pub trait System {
     fn crash(&mut self, way: Way) -> Result<()>;
     /// Restarts the machine; comes back only if that does not work.
     fn reboot(&mut self) -> Result<()>;
-    /// Events that the kernel's trace ring holds.
-    fn trace(&mut self) -> Result<u64>;
+    /// What the kernel's trace ring holds.
+    fn trace(&mut self) -> Result<Summary>;
 
     /// A file of the boot archive.
     fn image(&mut self, index: u64) -> Result<FileInfo>;

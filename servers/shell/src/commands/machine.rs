@@ -13,13 +13,14 @@ use crate::system::{Failure, Result};
 pub const TRACE: Command = Command {
     name: "trace",
     usage: "",
-    summary: "tell how many events the kernel's trace ring holds",
-    help: "A ring of kernel entries is kept only by a kernel that was built for it.",
+    summary: "sum up the events in the kernel's trace ring",
+    help: "What the kernel did last, and which threads ran. A ring of events is kept\n\
+           only by a kernel that was built for it: `cargo xtask trace --interactive`.",
     arguments: &[],
     run: |context, arguments| {
         none(&TRACE, arguments)?;
-        let events = context.system.trace()?;
-        Ok(writeln!(context.out, "the kernel's trace ring holds {events} events")?)
+        let summary = context.system.trace()?;
+        Ok(write!(context.out, "{summary}")?)
     },
 };
 
