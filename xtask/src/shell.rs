@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
+use crate::build::KernelKind;
 use crate::context::Context;
 use crate::dialogue::Dialogue;
 use crate::qemu::{self, QemuArgs};
@@ -14,7 +15,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const PROMPT: &str = "selkie> ";
 
 /// What is typed, and what has to be seen then, in this order, before the next prompt.
-const SCRIPT: [(&str, &[&str]); 19] = [
+const SCRIPT: [(&str, &[&str]); 20] = [
     ("help\r", &["list the commands", "restart the machine"]),
     ("ps\r", &["PID NAME", "console", "running", "shell"]),
     ("mem\r", &["RAM", "[#", "free blocks", "used by", "servers"]),
@@ -37,6 +38,14 @@ const SCRIPT: [(&str, &[&str]); 19] = [
     ("rm note\r", &[]),
     ("cat note\r", &["there is no file `note`"]),
     ("cat nothing\r", &["there is no file `nothing`"]),
+    ("trace\r", &["this kernel keeps no trace ring"]),
+];
+
+/// The same with a kernel that keeps a ring of events.
+const TRACED_SCRIPT: [(&str, &[&str]); 2] = [
+    ("trace\r", &[" events in ", " system calls", " messages", "%  "]),
+    // The ring is still there, and has gone on.
+    ("trace\r", &[" events in ", "shell"]),
 ];
 
 /// Boots with the shell and talks to it.
@@ -44,12 +53,26 @@ const SCRIPT: [(&str, &[&str]); 19] = [
 /// # Errors
 /// The system cannot be booted, or an answer is missing.
 pub fn run(context: &Context, args: &QemuArgs) -> Result<()> {
+    talk(context, args, &SCRIPT)
+}
+
+/// Boots with the shell on a kernel that keeps a trace ring.
+///
+/// # Errors
+/// As of [`run`].
+pub fn run_traced(context: &Context, args: &QemuArgs) -> Result<()> {
+    let mut args = args.clone();
+    args.image.build.kernel = KernelKind::Trace;
+    talk(context, &args, &TRACED_SCRIPT)
+}
+
+fn talk(context: &Context, args: &QemuArgs, script: &[(&str, &[&str])]) -> Result<()> {
     let mut guest = Dialogue::start(qemu::command(context, args)?, PATIENCE)?;
     guest.expect(PROMPT)?;
-    for (typed, answers) in SCRIPT {
+    for (typed, answers) in script {
         let what = || format!("after `{}` was typed", typed.escape_debug());
         guest.send(typed).with_context(what)?;
-        for answer in answers {
+        for answer in *answers {
             guest.expect(answer).with_context(what)?;
         }
         guest.expect(PROMPT).with_context(what)?;

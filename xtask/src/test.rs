@@ -235,12 +235,10 @@ fn boot_script(context: &Context) -> Result<Counts> {
 /// A conversation with the shell.
 fn conversation(context: &Context) -> Counts {
     heading("a conversation with the shell in QEMU");
-    let result = shell::run(context, &non_interactive());
-    match &result {
-        Ok(()) => println!("\nok"),
-        Err(error) => println!("\nFAILED: {error:#}"),
-    }
-    result.is_ok().into()
+    let mut counts = told(shell::run(context, &non_interactive()));
+    heading("the shell sums up the kernel's events");
+    counts += told(shell::run_traced(context, &non_interactive()));
+    counts
 }
 
 /// Boots with a server that goes wrong; the system must say what happened and go on.
