@@ -194,7 +194,7 @@ mod machine {
             None => log::info!("console: {serial}, no framebuffer"),
         }
         log::info!(
-            "modules: the root task with {} KiB, {} others",
+            "modules: the root task with {} KiB, others: {}",
             env.root_image.len() / 1024,
             env.module_count
         );

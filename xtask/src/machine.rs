@@ -13,6 +13,10 @@ use crate::firmware::Firmware;
 const EXIT_DEVICE: &str = "isa-debug-exit,iobase=0xf4,iosize=0x04";
 /// The kernel command line's word for that port.
 pub const EXIT_PORT_WORD: &str = "debug_exit=0xf4";
+/// The value of `--display` for a machine whose screen nobody sees.
+const NO_DISPLAY: &str = "none";
+/// directboot's word for: set up a screen with so many pixels.
+pub const RESOLUTION_WORD: &str = "resolution=1024x768";
 /// The root task's word for: power off after the boot script.
 pub const EXIT_WORD: &str = "exit_when_done";
 
@@ -35,7 +39,7 @@ pub struct MachineArgs {
     #[arg(long, value_name = "MODEL", default_value = "q35")]
     pub machine: String,
     /// Screen, such as gtk or sdl
-    #[arg(long, value_name = "KIND", default_value = "none")]
+    #[arg(long, value_name = "KIND", default_value = NO_DISPLAY)]
     pub display: String,
     /// Wait for a debugger on TCP port 1234 before the first instruction
     #[arg(long)]
@@ -134,6 +138,11 @@ impl MachineArgs {
             (Kvm::Off, _) | (_, Err(_)) => Ok(false),
             (_, Ok(())) => Ok(!self.icount),
         }
+    }
+
+    /// True if somebody sees the machine's screen.
+    pub fn has_screen(&self) -> bool {
+        self.display != NO_DISPLAY
     }
 
     /// QEMU's arguments.

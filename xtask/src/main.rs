@@ -31,6 +31,7 @@ mod new_server;
 mod outside;
 mod qemu;
 mod report;
+mod screen;
 mod setup;
 mod shell;
 mod symbols;
@@ -97,6 +98,9 @@ enum Verb {
     /// Boot the ISO image on every kind of machine that QEMU can be
     #[command(next_line_help = true)]
     Machines(machines::MachinesArgs),
+    /// Write docs/boot.png, the README's picture of a boot
+    #[command(next_line_help = true)]
+    Screenshot(screen::ScreenshotArgs),
     /// Write docs/abi.md: what the self-test shows of the interface
     Abi,
     /// Run host tests under Miri, which finds undefined behaviour
@@ -124,6 +128,7 @@ fn dispatch(cli: &Cli) -> Result<u8> {
         Verb::Hostile(args) => hostile::run(&context, args)?,
         Verb::Fuzz(args) => fuzz::run(&context, args)?,
         Verb::Machines(args) => machines::run(&context, args)?,
+        Verb::Screenshot(args) => screen::screenshot(&context, args)?,
         Verb::Abi => abi_table::run(&context)?,
         Verb::Miri => miri::run(&context)?,
         Verb::Bench(args) => bench::run(&context, args)?,

@@ -15,7 +15,7 @@ use crate::firmware::{self, QEMU};
 use crate::guest::{self, End, Limits, Streams};
 use crate::image::{self, ImageArgs};
 use crate::iso;
-use crate::machine::{EXIT_PORT_WORD, EXIT_WORD, MachineArgs, Medium, Serial};
+use crate::machine::{EXIT_PORT_WORD, EXIT_WORD, MachineArgs, Medium, RESOLUTION_WORD, Serial};
 use crate::manifest;
 use crate::needs::Need;
 use crate::setup;
@@ -123,7 +123,10 @@ fn prepare(context: &Context, args: &QemuArgs, more: &[&str], terminal: bool) ->
     let firmware = if args.uefi { Some(uefi_firmware(context)?) } else { None };
     manifest::check(context, &args.image)?;
     build::run(context, &args.image.build)?;
-    let words = args.image.words(more);
+    let mut words = args.image.words(more);
+    if iso.is_none() && args.machine.has_screen() && !words.contains("resolution=") {
+        words = format!("{words} {RESOLUTION_WORD}");
+    }
     let medium = match iso {
         Some(limine) => {
             let path = context.output_dir()?.join("qemu.iso");

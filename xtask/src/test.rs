@@ -15,6 +15,7 @@ use crate::mistakes;
 use crate::needs::{Need, missing_of};
 use crate::qemu::{self, QemuArgs};
 use crate::report::{self, Counts};
+use crate::screen;
 use crate::setup;
 use crate::shell;
 use crate::symbols;
@@ -238,6 +239,10 @@ fn conversation(context: &Context) -> Counts {
     let mut counts = told(shell::run(context, &non_interactive()));
     heading("the shell sums up the kernel's events");
     counts += told(shell::run_traced(context, &non_interactive()));
+    heading("a conversation by keyboard and screen");
+    counts += told(screen::run(context, &non_interactive()));
+    heading("the kernel's report on the screen");
+    counts += told(screen::run_report(context, &non_interactive()));
     counts
 }
 

@@ -2,7 +2,7 @@
 use crate::handoff::Kernel;
 use crate::handover::Handover;
 use crate::physical::{self, Tables};
-use crate::{cpu, exit, handover};
+use crate::{adapter, cpu, exit, handover, serial};
 use directboot::conf::{self, MAX_MODULES};
 use directboot::cpio::Archive;
 use directboot::error::Error;
@@ -12,6 +12,7 @@ use directboot::memory_map::{Kind, MemoryMap, PAGE_BYTES};
 use directboot::paging::{AddressSpace, MapError, Rights};
 use directboot::requests::Requests;
 use directboot::responses::{self, Arena, Facts, File, Words};
+use directboot::screen::{Resolution, Screen};
 use directboot::{acpi, direct_map};
 
 /// Loads the kernel and its modules, answers its requests and builds its page tables.
@@ -55,12 +56,29 @@ pub fn prepare(start_info: u64) -> Result<Kernel, Error<'static>> {
     let page_tables = page_tables(&mut memory, &image, loaded.address, requests.revision())?;
 
     memory.release_held()?;
-    let facts = Facts { kernel, modules, image: (loaded.address, image.start), rsdp, memory_map: &memory };
+    let screen = screen(command_line).or_else(|| screen(entry.command_line));
+    let image_place = (loaded.address, image.start);
+    let facts = Facts { kernel, modules, image: image_place, rsdp, memory_map: &memory, screen };
     let mut arena = Arena::new(arena.bytes, arena.address);
     responses::answer(loaded.bytes, &requests, &facts, &mut arena)
         .ok_or(Error::NoMemory { what: "the responses", bytes: arena_bytes })?;
     let stack_top = direct_map::OFFSET + stack.address + stack.bytes.len() as u64;
     Ok(Kernel { page_tables, stack_top, entry: image.entry })
+}
+
+/// The screen that a command line asks for. One that cannot be had is no reason not to boot.
+fn screen(command_line: &str) -> Option<Screen> {
+    let Some(wanted) = Resolution::parse(command_line)? else {
+        serial::print(format_args!("directboot: no screen: `resolution=` wants WIDTHxHEIGHT in pixels\n"));
+        return None;
+    };
+    let screen = Screen::set_up(&mut adapter::Ports, wanted);
+    if screen.is_none() {
+        serial::print(format_args!(
+            "directboot: no screen: it needs QEMU's `-vga std`, and memory for so many pixels\n"
+        ));
+    }
+    screen
 }
 
 /// Copies `file` to pages of its own; returns their address and the file's size.

@@ -11,15 +11,43 @@ const PAGE_ATTRIBUTES: u64 = 0x00_07_01_05_00_07_04_06;
 
 /// Writes a byte to an I/O port.
 pub fn write_port(port: u16, value: u8) {
-    // SAFETY: directboot writes only to COM1, the PICs and QEMU's exit device; none of them touches memory.
+    // SAFETY: directboot writes bytes only to COM1, the PICs and QEMU's exit device; none of them touches memory.
     unsafe { asm!("out dx, al", in("dx") port, in("al") value, options(nomem, nostack, preserves_flags)) }
 }
 
 /// Reads a byte from an I/O port.
 pub fn read_port(port: u16) -> u8 {
     let value;
-    // SAFETY: directboot reads only COM1's line status.
+    // SAFETY: directboot reads bytes only of COM1's line status.
     unsafe { asm!("in al, dx", out("al") value, in("dx") port, options(nomem, nostack, preserves_flags)) }
+    value
+}
+
+/// Writes 16 bits to an I/O port.
+pub fn write_port_u16(port: u16, value: u16) {
+    // SAFETY: directboot writes so only to the display adapter's registers.
+    unsafe { asm!("out dx, ax", in("dx") port, in("ax") value, options(nomem, nostack, preserves_flags)) }
+}
+
+/// Reads 16 bits from an I/O port.
+pub fn read_port_u16(port: u16) -> u16 {
+    let value;
+    // SAFETY: directboot reads so only the display adapter's registers.
+    unsafe { asm!("in ax, dx", out("ax") value, in("dx") port, options(nomem, nostack, preserves_flags)) }
+    value
+}
+
+/// Writes 32 bits to an I/O port.
+pub fn write_port_u32(port: u16, value: u32) {
+    // SAFETY: directboot writes so only to the port that selects a register of PCI configuration space.
+    unsafe { asm!("out dx, eax", in("dx") port, in("eax") value, options(nomem, nostack, preserves_flags)) }
+}
+
+/// Reads 32 bits from an I/O port.
+pub fn read_port_u32(port: u16) -> u32 {
+    let value;
+    // SAFETY: directboot reads so only registers of PCI configuration space.
+    unsafe { asm!("in eax, dx", out("eax") value, in("dx") port, options(nomem, nostack, preserves_flags)) }
     value
 }
 

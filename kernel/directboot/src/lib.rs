@@ -19,7 +19,8 @@
 //!   the binary's modules (`entry`, `physical`, `handoff`, `serial`, `exit`).
 //!
 //! Base revisions 0 to 4 of the protocol are spoken ([`limine::MAX_REVISION`]). Differences from Limine, all of them
-//! allowed by the protocol: no framebuffer and no multiprocessor response (the kernel starts the other processors);
+//! allowed by the protocol: a framebuffer only if the word `resolution=WIDTHxHEIGHT` asks for one, no multiprocessor
+//! response (the kernel starts the other processors);
 //! the direct map holds the first 4 GiB in every revision, although revision 3 and later promise less. The local APIC
 //! and the I/O APICs are left as QEMU's firmware leaves them, with every I/O APIC entry masked.
 #![no_std]
@@ -46,3 +47,4 @@ pub mod paging;
 pub mod pvh;
 pub mod requests;
 pub mod responses;
+pub mod screen;

@@ -46,10 +46,12 @@ pub enum Feature {
     Rsdp,
     /// Where the kernel was loaded.
     ExecutableAddress,
+    /// The screen.
+    Framebuffer,
 }
 
 /// How many features there are.
-pub const FEATURE_COUNT: usize = 11;
+pub const FEATURE_COUNT: usize = 12;
 
 impl Feature {
     /// All features with the third and fourth word of their requests.
@@ -65,6 +67,7 @@ impl Feature {
         (Self::Modules, [0x3e7e_2797_02be_32af, 0xca1c_4f3b_d128_0cee]),
         (Self::Rsdp, [0xc5e7_7b6b_397e_7b43, 0x2763_7845_accd_cf3c]),
         (Self::ExecutableAddress, [0x71ba_7686_3cc5_5f63, 0xb264_4a48_c516_a487]),
+        (Self::Framebuffer, [0x9d58_27dc_d881_dd75, 0xa314_8604_f6fa_b11b]),
     ];
 }
 

@@ -8,6 +8,8 @@
 )]
 
 #[cfg(target_os = "none")]
+mod adapter;
+#[cfg(target_os = "none")]
 mod boot;
 #[cfg(target_os = "none")]
 mod cpu;

@@ -6,6 +6,7 @@ use crate::direct_map;
 use crate::limine::{FIRMWARE_TYPE_BIOS, Feature, PAGING_MODE_4_LEVELS};
 use crate::memory_map::{MAX_REGIONS, MemoryMap};
 use crate::requests::Requests;
+use crate::screen::Screen;
 
 /// Words of `struct limine_file`: revision, address, size, path, string, then media type, network and partition
 /// fields, all 0 (generic medium, no partition).
@@ -40,6 +41,8 @@ pub struct Facts<'a> {
     pub rsdp: u64,
     /// The final memory map.
     pub memory_map: &'a MemoryMap,
+    /// The screen, if there is one; it lies below 4 GiB.
+    pub screen: Option<Screen>,
 }
 
 /// How many bytes the responses need at most.
@@ -166,6 +169,14 @@ fn fields(
         Feature::Rsdp if revision == 3 => one(facts.rsdp),
         Feature::Rsdp => one(direct_map::OFFSET + facts.rsdp),
         Feature::ExecutableAddress => two(facts.image.0, facts.image.1),
+        Feature::Framebuffer => match &facts.screen {
+            None => None,
+            Some(screen) => {
+                let address = direct_map::OFFSET + screen.address;
+                let put = |arena: &mut Arena<'_>, _| arena.words([address].into_iter().chain(screen.words()));
+                two(1, arena.array(1, put)?)
+            }
+        },
     })
 }
 

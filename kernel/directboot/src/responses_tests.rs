@@ -45,7 +45,9 @@ impl Answered {
         let mut arena = vec![0xee; bytes_needed(&kernel, &modules) as usize];
         let requests = Requests::find(&image).unwrap();
         let image_place = (0x20_0000, 0xffff_ffff_8000_0000);
-        let facts = Facts { kernel, modules: &modules, image: image_place, rsdp, memory_map: &memory_map };
+        let screen = Some(Screen { address: 0xfd00_0000, width: 1024, height: 768, pitch: 4096 });
+        let facts =
+            Facts { kernel, modules: &modules, image: image_place, rsdp, memory_map: &memory_map, screen };
         answer(&mut image, &requests, &facts, &mut Arena::new(&mut arena, ARENA_START)).unwrap();
         for len in (0..256).step_by(8) {
             let too_small =
@@ -134,4 +136,13 @@ fn memory_map() {
     let entry = |index: usize| [0, 1, 2].map(|field| answered.word(answered.word(entries, index), field));
     assert_eq!(entry(0), [0x10_0000, 0x70_0000, 0]);
     assert_eq!(entry(1), [0x80_0000, 0x10_0000, 3]);
+}
+
+#[test]
+fn the_screen() {
+    let answered = Answered::new(2, 0);
+    assert_eq!(answered.field(Feature::Framebuffer, 1), 1);
+    let screen = answered.word(answered.field(Feature::Framebuffer, 2), 0);
+    let words = [0, 1, 2, 3].map(|index| answered.word(screen, index));
+    assert_eq!(words, [direct_map::OFFSET + 0xfd00_0000, 1024, 768, 4096]);
 }

@@ -67,7 +67,9 @@ impl Root {
             Use::Heap => Err(ServiceError::InvalidArgument.into()),
             Use::Shared | Use::Attached => Err(ServiceError::InUse.into()),
             Use::Objects | Use::Table | Use::Image | Use::Stack => Err(ServiceError::NotFound.into()),
-            Use::Dma | Use::Device | Use::Screen | Use::Trace | Use::File => Err(ServiceError::InvalidArgument.into()),
+            Use::Dma | Use::Device | Use::Screen | Use::Trace | Use::File => {
+                Err(ServiceError::InvalidArgument.into())
+            }
         }
     }
 

@@ -39,7 +39,9 @@ fn map_ring() -> Result<Ring<'static>> {
         ServiceError::NotFound => Failure::text(
             "this kernel keeps no trace ring; `cargo xtask trace --interactive` boots one that does",
         ),
-        ServiceError::Refused => Failure::text("this shell may not; give it `devices = trace` in servers.ini"),
+        ServiceError::Refused => {
+            Failure::text("this shell may not; give it `devices = trace` in servers.ini")
+        }
         error => error.into(),
     })?;
     let words: *const AtomicU64 = core::ptr::with_exposed_provenance(mapped.address as usize);

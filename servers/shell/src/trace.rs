@@ -94,7 +94,8 @@ impl fmt::Display for Summary {
         }
         let mut ended = self.clone();
         ended.stop(last);
-        let mut ran: Vec<(u64, ThreadId)> = ended.ran.iter().map(|(thread, ticks)| (*ticks, *thread)).collect();
+        let mut ran: Vec<(u64, ThreadId)> =
+            ended.ran.iter().map(|(thread, ticks)| (*ticks, *thread)).collect();
         ran.sort_unstable_by(|a, b| b.cmp(a));
         for (ticks, thread) in ran.into_iter().take(THREADS) {
             let share = (ticks / self.ticks_per_us).saturating_mul(1000).checked_div(us).unwrap_or_default();
