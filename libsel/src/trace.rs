@@ -279,7 +279,9 @@ mod tests {
     #[test]
     fn a_writer_at_work_never_shows_half_a_record() {
         let words = ring(0);
+        // As the kernel does it (`kernel/src/trace/ring.rs`).
         let writing = |number: u64| {
+            fence(Ordering::Release);
             let at = EVENTS_AT + (number % EVENTS) as usize * RECORD_WORDS;
             for (to, word) in words[at..].iter().zip(event(number).to_words()) {
                 to.store(word, Ordering::Relaxed);

@@ -29,12 +29,19 @@ struct Run {
     reason: &'static str,
 }
 
-const RUNS: [Run; 3] = [
+const RUNS: [Run; 4] = [
     Run {
         package: "libsel",
         filters: &["heap::"],
         flags: "-Zmiri-permissive-provenance",
         reason: "permissive: chunk headers hold addresses",
+    },
+    Run {
+        package: "libsel",
+        filters: &["trace::", "rt::lock", "rt::bounded", "rt::slots"],
+        // A thread of the host has its block for ever.
+        flags: "-Zmiri-strict-provenance -Zmiri-ignore-leaks",
+        reason: "strict",
     },
     Run {
         package: "roottask",
