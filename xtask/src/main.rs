@@ -21,6 +21,7 @@ mod image;
 mod iso;
 mod limine;
 mod limine_conf;
+mod locate;
 mod machine;
 mod machines;
 mod manifest;
@@ -87,6 +88,9 @@ enum Verb {
     /// Record kernel events, and write them as a file for Perfetto
     #[command(next_line_help = true)]
     Trace(trace::TraceArgs),
+    /// Tell which line of a program an address of a fault belongs to
+    #[command(next_line_help = true)]
+    Locate(locate::LocateArgs),
     /// Run the host tests, and self-test, attack and boot script in QEMU
     Test(test::TestArgs),
     /// Attack the kernel in QEMU with millions of random system calls
@@ -124,6 +128,7 @@ fn dispatch(cli: &Cli) -> Result<u8> {
         Verb::Qemu(args) => return qemu::run(&context, args),
         Verb::Gdb(args) => gdb::run(&context, args)?,
         Verb::Trace(args) => trace::run(&context, args)?,
+        Verb::Locate(args) => locate::run(&context, args)?,
         Verb::Test(args) => test::run(&context, args)?,
         Verb::Hostile(args) => hostile::run(&context, args)?,
         Verb::Fuzz(args) => fuzz::run(&context, args)?,

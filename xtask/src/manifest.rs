@@ -77,7 +77,7 @@ impl Manifest {
         let name = words.split_whitespace().next().unwrap_or_default();
         ensure!(
             self.servers().all(|entry| entry.name != name),
-            "--server {name}: {} has a section [{name}]; leave that out by `--no-server {name}`",
+            "--server {name}: there is a server of this name already; `--no-server {name}` leaves out that of {}",
             self.name
         );
         self.text = append(&self.text, &text);
@@ -172,7 +172,7 @@ mod tests {
         list.add("b quota=1M").unwrap();
         assert_eq!(list.text, "[a]\nservice = yes\n\n[b]\nquota = 1M\n");
         let said = list.add("b").unwrap_err().to_string();
-        assert!(said.contains("servers.ini has a section [b]; leave that out by `--no-server b`"));
+        assert!(said.ends_with("already; `--no-server b` leaves out that of servers.ini"));
         let mut list = manifest(&(0..31).map(|number| format!("[s{number}]\n")).collect::<String>());
         assert!(list.add("x").unwrap_err().to_string().contains("servers.ini:33: [x] is left out"));
     }

@@ -245,6 +245,11 @@ pub fn judge_fault(case: &FaultCase, output: &str, end: End) -> Result<(), Strin
             return Err(format!("no line begins with `{text}`"));
         }
     }
+    let has = |text: &str| output.lines().any(|line| line.starts_with(text));
+    let is_fault = has("root: crashy (server 3") && !has("root: crashy said: ");
+    if has(REGISTERS) != is_fault {
+        return Err("registers are shown after a fault that is no panic, and then only".into());
+    }
     match output.lines().filter_map(kib_in_use).next_back() {
         Some(kib) if kib <= CONSOLE_KIB => Ok(()),
         Some(kib) => {
@@ -266,6 +271,8 @@ pub fn judge_restart(output: &str, end: End) -> Result<(), String> {
     if asked { Ok(()) } else { Err("it was reset by something else than the request".into()) }
 }
 
+/// How the lines with a stopped thread's registers begin.
+const REGISTERS: &str = "root:   rip 0000000000";
 /// What `console` and the root task's own objects take at most.
 const CONSOLE_KIB: u64 = 384;
 
@@ -377,7 +384,7 @@ mod tests {
     fn a_fault_must_be_told_and_its_memory_must_come_back() {
         let case = &FAULT_CASES[0];
         let good = format!(
-            "root: console runs x\nroot: buddy: 10 of 9999 KiB free\n{} x\nhello: 1\nroot: buddy: 800 of 1000 KiB free, x\n{SAME_BLOCKS}\n",
+            "root: console runs x\nroot: buddy: 10 of 9999 KiB free\n{} x\n{REGISTERS}1\nhello: 1\nroot: buddy: 800 of 1000 KiB free, x\n{SAME_BLOCKS}\n",
             case.told
         );
         assert_eq!(judge_fault(case, &good, End::Code(1)), Ok(()));
@@ -385,6 +392,9 @@ mod tests {
         assert!(
             judge_fault(case, &good.replace(case.told, ""), End::Code(1)).unwrap_err().contains(case.told)
         );
+        let complaint = |output: &str| judge_fault(case, output, End::Code(1)).unwrap_err();
+        assert!(complaint(&good.replace(REGISTERS, "x")).contains("registers"));
+        assert!(complaint(&format!("{good}root: crashy said: panic\n")).contains("registers"));
         assert!(judge_fault(case, &good.replace("hello:", ""), End::Code(1)).unwrap_err().contains("hello:"));
         assert!(
             judge_fault(case, &good.replace(SAME_BLOCKS, "root: x"), End::Code(1))

@@ -1,5 +1,5 @@
 //! What the root task noted when it started a server, for those who ask about it later.
-use libsel::cap::{CNode, Cap, SchedContext};
+use libsel::cap::{CNode, Cap, SchedContext, Tcb};
 use roottask::devices::{Allowed, MAX_PCI};
 use roottask::manifest::Entry;
 use roottask::pci::Function;
@@ -21,6 +21,8 @@ pub struct Facts {
     pub functions: [Option<Function>; MAX_PCI],
     /// Its CNode.
     pub cnode: Cap<CNode>,
+    /// Its first thread.
+    pub tcb: Cap<Tcb>,
     /// Its processor time.
     pub context: Cap<SchedContext>,
     /// Microseconds of it used, as far as they were asked for.
@@ -29,10 +31,10 @@ pub struct Facts {
 
 impl Facts {
     /// The facts of a new server. Devices that make no sense are none: the manifest was checked.
-    pub fn new(entry: &Entry<'_>, cnode: Cap<CNode>, context: Cap<SchedContext>) -> Self {
+    pub fn new(entry: &Entry<'_>, cnode: Cap<CNode>, tcb: Cap<Tcb>, context: Cap<SchedContext>) -> Self {
         let Entry { priority, budget_us, period_us, quota, .. } = *entry;
         let devices = Allowed::parse(entry.devices).unwrap_or_default();
         let functions = [None; MAX_PCI];
-        Facts { priority, budget_us, period_us, quota, devices, functions, cnode, context, cpu_us: 0 }
+        Facts { priority, budget_us, period_us, quota, devices, functions, cnode, tcb, context, cpu_us: 0 }
     }
 }

@@ -7,6 +7,7 @@ pub mod arena;
 pub mod capabilities;
 pub mod device;
 pub mod facts;
+pub mod fault;
 pub mod files;
 pub mod listed;
 pub mod log;

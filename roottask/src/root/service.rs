@@ -1,20 +1,17 @@
-//! The service loop: memory, names, lines to print, and the faults of servers.
+//! The service loop: memory, names, lines to print; faults of servers go to `fault`.
 use libsel::abi::{CapRights, ObjectType};
 use libsel::bootinfo::initial;
 use libsel::cap::{AbsoluteSlot, Cap, Reply};
-use libsel::fault::Fault;
 use libsel::ipc::Message;
+use libsel::println;
 use libsel::proto::root::{MemoryStats, RootRequest};
 use libsel::proto::start::slot::SIGNAL;
 use libsel::proto::{Outgoing, ServiceError};
-use libsel::{print, println};
 use roottask::{clean, exit};
 
 use super::answer::{Answer, Outcome, ServiceErrorOf};
 use super::memory::untyped;
-use super::promise::Touch;
-use super::server::{Server, ServerId, THREAD_BADGE_SHIFT, is_admin, sender};
-use super::window::read_panic;
+use super::server::{Server, ServerId, is_admin, sender};
 use super::{Root, own_slot, report};
 
 /// log2 of the bytes of a reply object.
@@ -144,40 +141,6 @@ impl Root {
             return Err(ServiceError::OutOfMemory.into());
         }
         Ok(Answer::Capability(slot))
-    }
-
-    /// A server touched memory that it was promised, and goes on; or did something that it cannot go on from: says so and
-    /// gives back what it had.
-    fn fault(&mut self, id: ServerId, message: &Message) -> Outcome {
-        let fault = Fault::decode(message);
-        let touch = fault.map_or(Touch::Foreign, |fault| self.touch_by_fault(id, &fault));
-        let Some(server) = self.server(id).filter(|_| touch != Touch::Mapped) else {
-            return Ok(Answer::Done);
-        };
-        let (name, page) = (server.name, server.start_page);
-        match message.badge >> THREAD_BADGE_SHIFT {
-            0 => print!("root: {name} (server {id}) stopped"),
-            thread => print!("root: {name} (server {id}, thread {thread}) stopped"),
-        }
-        match fault {
-            Some(fault) if touch == Touch::OutOfMemory => {
-                println!(": out of memory that it was promised: {fault}")
-            }
-            Some(fault) => println!(": {fault}"),
-            None => println!("; its fault has the unknown label {}", message.label()),
-        }
-        let _ = page.unmap();
-        let _ = self.with_page(page, |page| {
-            read_panic(page, |text| {
-                for line in clean::lines(text.as_bytes()) {
-                    println!("root: {name} said: {line}");
-                }
-            })
-        });
-        // A service that is started again is no trouble.
-        self.trouble |= !self.server(id).is_some_and(|server| server.is_service);
-        self.ended(id, true);
-        Ok(Answer::None)
     }
 
     /// Ends the machine when every server that ends has ended, if that was asked for.

@@ -147,7 +147,7 @@ impl Root {
             alarm: None,
             is_service: entry.service,
             threads: Threads::new(entry.threads),
-            facts: Facts::new(entry, core.cnode, core.context),
+            facts: Facts::new(entry, core.cnode, core.tcb, core.context),
             mapped_bytes: 0,
             peak_bytes: 0,
             ranges: 0,

@@ -34,6 +34,7 @@ const LAST_NUMBER: u32 = 1 << 30;
 /// A thread beside the first one.
 struct Thread {
     number: u32,
+    tcb: Cap<Tcb>,
     context: Cap<SchedContext>,
     /// The block of its objects.
     objects: PieceId,
@@ -65,6 +66,12 @@ impl Threads {
     /// Microseconds of processor time that they used since the last time.
     pub fn consumed_us(&self) -> u64 {
         self.table.iter().flatten().map(|thread| thread.context.consumed().unwrap_or(0)).sum()
+    }
+
+    /// The thread of this number.
+    pub fn tcb(&self, number: u64) -> Option<Cap<Tcb>> {
+        let place = self.place_of(number)?;
+        self.table.get(place)?.as_ref().map(|thread| thread.tcb)
     }
 
     fn place_of(&self, number: u64) -> Option<usize> {
@@ -161,10 +168,10 @@ impl Root {
         })();
         let started = made.map_err(|_| OutOfMemory).and_then(|(tcb, context)| {
             self.start_further(id, number, (tcb, context), memory, buffer, request)?;
-            Ok(context)
+            Ok((tcb, context))
         });
         match started {
-            Ok(context) => Ok(Thread { number, context, objects, memory, joiner: None }),
+            Ok((tcb, context)) => Ok(Thread { number, tcb, context, objects, memory, joiner: None }),
             Err(error) => {
                 self.pieces.drop_piece(&mut self.memory, objects);
                 Err(error.into())

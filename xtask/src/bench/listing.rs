@@ -7,11 +7,11 @@ use std::fmt::Write as _;
 use std::io::BufRead;
 use std::path::Path;
 
-use addr2line::Loader;
-use anyhow::{Context as _, Result, anyhow, ensure};
+use anyhow::{Context as _, Result, ensure};
 
 use super::events::{self, Mark};
 use super::intervals::Pattern;
+use crate::locate::Lines;
 
 /// Where an instruction comes from.
 #[derive(Clone, PartialEq, Eq)]
@@ -56,8 +56,8 @@ pub fn path(log: impl BufRead, marks: &HashMap<u64, Mark>, id: &str) -> Result<V
 /// # Errors
 /// The kernel's debug information cannot be read.
 pub fn text(kernel: &Path, path: &[u64]) -> Result<String> {
-    let loader = Loader::new(kernel).map_err(|error| anyhow!("{}: {error}", kernel.display()))?;
-    let origins = path.iter().map(|address| origin(&loader, *address)).collect::<Result<Vec<_>>>()?;
+    let lines = Lines::open(kernel)?;
+    let origins = path.iter().map(|address| origin(&lines, *address)).collect::<Result<Vec<_>>>()?;
     let mut counts: HashMap<&str, usize> = HashMap::new();
     for origin in &origins {
         *counts.entry(origin.functions.first().map_or("?", String::as_str)).or_default() += 1;
@@ -81,31 +81,24 @@ pub fn text(kernel: &Path, path: &[u64]) -> Result<String> {
     Ok(text)
 }
 
-fn origin(loader: &Loader, address: u64) -> Result<Origin> {
-    let unreadable = |error| anyhow!("debug information of {address:#x}: {error}");
-    let mut frames = loader.find_frames(address).map_err(unreadable)?;
-    let mut origin = Origin { functions: Vec::new(), place: String::from("?") };
-    while let Some(frame) = frames.next().map_err(|error| unreadable(error.into()))? {
-        if origin.functions.is_empty()
-            && let Some(location) = frame.location
-        {
-            let file = location.file.unwrap_or("?");
-            let file = file.rsplit_once("/src/").map_or(file, |(_, file)| file);
-            origin.place = format!("{file}:{}", location.line.unwrap_or(0));
-        }
-        if let Some(function) = frame.function {
-            origin.functions.push(short(&function.demangle().unwrap_or_default()));
-        }
+fn origin(lines: &Lines, address: u64) -> Result<Origin> {
+    let frames = lines.frames(address)?;
+    let place = frames.first().map_or_else(
+        || "?".into(),
+        |frame| {
+            let file = frame.file.rsplit_once("/src/").map_or(frame.file.as_str(), |(_, file)| file);
+            format!("{file}:{}", frame.line)
+        },
+    );
+    let mut functions: Vec<String> = frames.iter().map(|frame| short(&frame.function)).collect();
+    if functions.iter().all(|name| name == "?") {
+        functions = lines.symbol(address).iter().map(|name| short(name)).collect();
     }
-    if origin.functions.is_empty() {
-        origin.functions.extend(loader.find_symbol(address).map(short));
-    }
-    Ok(origin)
+    Ok(Origin { functions, place })
 }
 
-/// The last two parts of a path, without its hash and without types in angle brackets.
+/// The last two parts of a path, without types in angle brackets.
 fn short(name: &str) -> String {
-    let name = format!("{:#}", rustc_demangle::demangle(name));
     let mut depth = 0usize;
     let plain: String = name
         .chars()
