@@ -176,6 +176,34 @@ impl Chunk {
         // SAFETY: as in `link`.
         unsafe { *self.word(which as isize) = to.map_or(0, Chunk::address) ^ mask.0 }
     }
+
+    /// What stands in the second link's word of a chunk in a thread's cache. A link never has this form, as chunks lie at
+    /// even addresses: what is left of one in a block, or was copied to another, is no mark.
+    #[inline]
+    fn mark(self, mask: Mask) -> usize {
+        (self.address() | 1) ^ mask.0
+    }
+
+    /// Whether [`Chunk::set_mark`] was called for it, and nobody wrote there since.
+    #[inline]
+    pub fn is_marked(self, mask: Mask) -> bool {
+        // SAFETY: as in `link`.
+        unsafe { *self.word(Link::Previous as isize) == self.mark(mask) }
+    }
+
+    /// Marks a chunk in a thread's cache, in place of its second link.
+    #[inline]
+    pub fn set_mark(self, mask: Mask) {
+        // SAFETY: as in `link`.
+        unsafe { *self.word(Link::Previous as isize) = self.mark(mask) }
+    }
+
+    /// Takes the mark away.
+    #[inline]
+    pub fn clear_mark(self) {
+        // SAFETY: as in `link`.
+        unsafe { *self.word(Link::Previous as isize) = 0 }
+    }
 }
 
 /// The two links of a free chunk, by their word.

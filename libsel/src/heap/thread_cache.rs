@@ -119,7 +119,7 @@ impl ThreadCache {
     ) -> Option<NonNull<u8>> {
         let chunk = chunk_of::<S>(block);
         let tag = chunk.tag();
-        if chunk_size_in_use(tag, layout).is_some() {
+        if chunk_size_in_use(tag, layout).is_some_and(|bytes| bytes <= CACHED_MAX) {
             self.refuse_free::<S>(chunk, tag);
         }
         // SAFETY: the caller's promise.
@@ -147,16 +147,10 @@ impl ThreadCache {
             .fold((0, 0), |(blocks, bytes), (class, count)| (blocks + count, bytes + count * class * GRANULE))
     }
 
-    /// What stands in a free block behind its link.
-    #[inline]
-    fn marked(&self, chunk: Chunk) -> bool {
-        chunk.link(Link::Previous, self.mask) == Some(chunk)
-    }
-
     /// Reports a block that is in some thread's cache.
     #[inline]
     fn refuse_free<S: Source>(&self, chunk: Chunk, tag: usize) {
-        if self.marked(chunk) {
+        if chunk.is_marked(self.mask) {
             twice::<S>(chunk, tag);
         }
     }
@@ -168,11 +162,11 @@ impl ThreadCache {
         if (tag ^ bytes) & !PREVIOUS_IN_USE != IN_USE {
             damaged_tag::<S>(chunk, tag);
         }
-        if !self.marked(chunk) {
+        if !chunk.is_marked(mask) {
             overwritten::<S>(chunk);
         }
         // The mark goes: the program may never write there, and free the block as it is.
-        chunk.set_link(Link::Previous, mask, None);
+        chunk.clear_mark();
         let class = self.classes.get_mut(bytes / GRANULE)?;
         class.head = chunk.link(Link::Next, mask);
         class.room += 1;
@@ -186,7 +180,7 @@ impl ThreadCache {
         match self.classes.get_mut(bytes / GRANULE) {
             Some(class) if class.room != 0 => {
                 chunk.set_link(Link::Next, mask, class.head);
-                chunk.set_link(Link::Previous, mask, Some(chunk));
+                chunk.set_mark(mask);
                 class.head = Some(chunk);
                 class.room -= 1;
                 class.count += 1;

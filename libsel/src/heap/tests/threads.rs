@@ -10,6 +10,7 @@ use super::std::sync::mpsc::{Receiver, Sender, channel};
 use super::std::thread;
 use super::std::vec::Vec;
 use super::{TestHeap, layout};
+use crate::heap::chunk::{Chunk, Link};
 use crate::heap::{Shared, ThreadCache};
 
 /// A heap behind the host's lock.
@@ -293,5 +294,22 @@ fn a_freed_block_that_was_written() {
             block.write_bytes(0x5a, 32);
         }
         let _ = first.alloc(heap, layout(48, 8));
+    });
+}
+
+/// What a bin left in a block may be the link to that very block, after a block was moved to where its neighbour had been.
+#[test]
+fn a_link_that_is_left_in_a_block_is_no_mark() {
+    damage(|heap, first, second, block| {
+        let mask = heap.0.lock().unwrap().area.mask;
+        // SAFETY: the block is live, and long enough for both links.
+        unsafe {
+            let chunk = Chunk::of_payload(block.addr().get());
+            chunk.set_link(Link::Previous, mask, Some(chunk));
+            first.dealloc(heap, block, layout(48, 8));
+            let block = second.alloc(heap, layout(48, 8)).unwrap();
+            let block = second.realloc(heap, block, layout(48, 8), 2000).unwrap();
+            second.dealloc(heap, block, layout(2000, 8));
+        }
     });
 }
