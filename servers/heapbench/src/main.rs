@@ -3,7 +3,8 @@
 //!
 //! Every line has five numbers: operations, ticks of the replay, ticks of the same replay without malloc, requests to the
 //! root task, operations that failed. `first` is from the heap's first state, `again` is a second replay when all blocks
-//! of the first were freed: what the heap keeps, it need not ask for.
+//! of the first were freed: what the heap keeps, it need not ask for. `thread` is a third one by a further thread, so that the
+//! heap is shared.
 #![cfg_attr(target_os = "none", no_std, no_main)]
 extern crate alloc;
 
@@ -19,6 +20,7 @@ use libsel::proto::root::RootService;
 use libsel::proto::start::slot;
 use libsel::rt::alloc::requests;
 use libsel::rt::ticks;
+use libsel::thread;
 use replay::{Malloc, Memory, Nothing, Slots, replay};
 
 /// Ticks, requests and failures of one replay.
@@ -38,8 +40,18 @@ fn main() {
     let first = measure(&mut Malloc, &stream, &mut slots);
     slots.free_all(&mut Malloc);
     let again = measure(&mut Malloc, &stream, &mut slots);
-    for (name, (ticks, requests, failed)) in [("first", first), ("again", again)] {
-        println!("{name} {} {ticks} {} {requests} {failed}", stream.count(), nothing.0);
+    slots.free_all(&mut Malloc);
+    let count = stream.count();
+    let third = thread::spawn(move || {
+        let mut slots = Slots::new(stream.slots());
+        measure(&mut Malloc, &stream, &mut slots)
+    });
+    let third = match third.and_then(|thread| thread.join()) {
+        Ok(cost) => cost,
+        Err(error) => return println!("no thread: {error:?}"),
+    };
+    for (name, (ticks, requests, failed)) in [("first", first), ("again", again), ("thread", third)] {
+        println!("{name} {} {ticks} {} {requests} {failed}", count, nothing.0);
     }
 }
 
