@@ -137,7 +137,7 @@ fn cells(figures: &Figures, workload: &str) -> [String; COLUMNS.len()] {
 fn text(figures: &Figures) -> String {
     let mut text = String::from(
         "\ninstructions per operation from the first state, again when all blocks were\nfreed, once more by a second \
-         thread; requests to the root task per 1,000 operations\n",
+         thread;\nrequests to the root task per 1,000 operations\n",
     );
     let _ = write!(text, "{:<14}", "");
     COLUMNS.iter().for_each(|(title, ..)| text += &format!(" {title:>10}"));
