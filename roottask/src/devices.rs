@@ -27,7 +27,7 @@ impl Allowed {
                 "hpet" => allowed.hpet = true,
                 "trace" => allowed.trace = true,
                 _ => {
-                    let number = pci(word).ok_or(word)?;
+                    let number = pci_numbers(word, "pci").ok_or(word)?;
                     let place = allowed.pci.iter_mut().find(|place| place.is_none()).ok_or(word)?;
                     *place = Some(number);
                 }
@@ -47,8 +47,9 @@ impl Allowed {
     }
 }
 
-fn pci(word: &str) -> Option<(u16, u16)> {
-    let numbers = word.strip_prefix("pci")?.strip_prefix([':', ' '])?;
+/// Vendor and device in `KIND VENDOR:DEVICE` or `KIND:VENDOR:DEVICE`.
+pub fn pci_numbers(word: &str, kind: &str) -> Option<(u16, u16)> {
+    let numbers = word.strip_prefix(kind)?.strip_prefix([':', ' '])?;
     let (vendor, device) = numbers.trim().split_once(':')?;
     Some((u16::from_str_radix(vendor, 16).ok()?, u16::from_str_radix(device, 16).ok()?))
 }

@@ -14,6 +14,7 @@ pub mod lazy;
 pub mod loader;
 pub mod madt;
 pub mod manifest;
+pub mod msi;
 pub mod pci;
 pub mod phys;
 pub mod regions;

@@ -37,7 +37,8 @@ pub struct Bar {
 }
 
 const IDENTITY: u8 = 0;
-const COMMAND: u8 = 4;
+/// Command in the lower half, status in the upper one.
+pub(crate) const COMMAND: u8 = 4;
 const CLASS: u8 = 8;
 const HEADER_TYPE: u8 = 0xc;
 const BARS: u8 = 0x10;
@@ -111,6 +112,12 @@ pub fn bar(config: &mut impl Config, function: Function, index: u8) -> Option<Ba
         return None;
     }
     Some(Bar { paddr, bytes: mask & mask.wrapping_neg() })
+}
+
+/// Lets a function answer in memory.
+pub fn answer(config: &mut impl Config, function: Function) {
+    let command = config.read(function, COMMAND) & 0xffff;
+    config.write(function, COMMAND, command | DECODE_MEMORY);
 }
 
 /// Lets a function answer in memory and access memory by itself.

@@ -169,6 +169,16 @@ pub fn judge_supervision(case: &SupervisionCase, output: &str, end: End) -> Resu
     }
 }
 
+/// The server that drives devices, and QEMU's arguments for these.
+pub const DRIVER_CASE: FaultCase = FaultCase {
+    name: "a server drives PCI devices",
+    servers: &["pcitest devices=pci:1234:11e8,pci:1b36:0010 irqs=msi:1234:11e8,msi:1b36:0010"],
+    told: "pcitest: all 3 checks passed",
+    code: 0,
+};
+/// See [`DRIVER_CASE`].
+pub const DRIVER_DEVICES: [&str; 4] = ["-device", "edu", "-device", "nvme,serial=1"];
+
 /// What the root task must survive.
 pub const FAULT_CASES: [FaultCase; 9] = [
     FaultCase {

@@ -1,4 +1,5 @@
 //! `test`: host tests of every pure part, and in QEMU: the self-test root task, a short attack, and the boot script.
+use std::ffi::OsString;
 use std::io;
 use std::process::Stdio;
 
@@ -72,6 +73,7 @@ pub fn run(context: &Context, args: &TestArgs) -> Result<()> {
         for case in &report::FAULT_CASES {
             sum += fault(context, case)?;
         }
+        sum += drivers(context)?;
         sum += manifest(context);
         sum += restart(context)?;
         for case in &report::SUPERVISION_CASES {
@@ -249,15 +251,18 @@ fn conversation(context: &Context) -> Counts {
 /// Boots with a server that goes wrong; the system must say what happened and go on.
 fn fault(context: &Context, case: &report::FaultCase) -> Result<Counts> {
     heading(case.name);
-    let mut args = non_interactive();
-    args.image.server = case.servers.iter().map(|server| server.to_string()).collect();
-    let (end, output) = qemu::boot(context, &args, Streams::Captured)?;
-    let result = report::judge_fault(case, &output, end);
+    let result = fault_run(context, non_interactive(), case)?;
     match &result {
         Ok(()) => println!("ok"),
         Err(problem) => println!("FAILED: {}: {problem}", case.name),
     }
     Ok(result.is_ok().into())
+}
+
+fn fault_run(context: &Context, mut args: QemuArgs, case: &report::FaultCase) -> Result<Result<(), String>> {
+    args.image.server = case.servers.iter().map(|server| server.to_string()).collect();
+    let (end, output) = qemu::boot(context, &args, Streams::Captured)?;
+    Ok(report::judge_fault(case, &output, end))
 }
 
 /// Boots with servers that end and start again while others work with them.
@@ -272,6 +277,15 @@ fn supervision(context: &Context, case: &report::SupervisionCase) -> Result<Coun
         Err(problem) => println!("FAILED: {}: {problem}", case.name),
     }
     Ok(result.is_ok().into())
+}
+
+/// Boots with devices that a server drives.
+fn drivers(context: &Context) -> Result<Counts> {
+    heading("a server drives PCI devices in QEMU");
+    let mut args = non_interactive();
+    args.extra = report::DRIVER_DEVICES.map(OsString::from).into();
+    let result = fault_run(context, args, &report::DRIVER_CASE)?;
+    Ok(told(result.map_err(anyhow::Error::msg)))
 }
 
 /// Boots by a manifest with mistakes.

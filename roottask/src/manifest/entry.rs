@@ -4,7 +4,7 @@ use libsel::proto::start::slot::MAX_IRQS;
 
 use super::keys::{self, KEYS};
 use super::mistake::Mistake;
-use super::values::{MAX_PORTS, Uses};
+use super::values::{Irq, MAX_PORTS, Uses};
 use crate::restart::{Policy, Rules};
 
 const DEFAULT_PRIORITY: u8 = 100;
@@ -31,8 +31,8 @@ pub struct Entry<'a> {
     pub arguments: &'a str,
     /// Ranges of I/O ports: first and last.
     pub ports: [Option<(u16, u16)>; MAX_PORTS],
-    /// Interrupts of the ISA bus.
-    pub irqs: [Option<u8>; MAX_IRQS],
+    /// Interrupts.
+    pub irqs: [Option<Irq>; MAX_IRQS],
     /// Priority.
     pub priority: u8,
     /// Microseconds of processor time a period.

@@ -74,7 +74,7 @@ pub const KEYS: [Key; 16] = [
     },
     Key {
         name: "irqs",
-        allowed: "at most 8 numbers from 0 to 15, as in `isa 4, isa 1` or `4, 1`",
+        allowed: "at most 8 of: `isa N` or `N`, from 0 to 15; `msi VENDOR:DEVICE` in hexadecimal",
         set: |draft, value| put(&mut draft.entry.irqs, irqs(value)),
     },
     Key {

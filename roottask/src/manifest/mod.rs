@@ -23,7 +23,7 @@ mod tests;
 pub use entry::{Entry, MAX_THREADS};
 pub use mistake::{Mistake, Problem};
 pub use read::read;
-pub use values::Uses;
+pub use values::{Irq, Uses};
 
 /// The manifest's name in the boot archive's folder, and in messages.
 pub const FILE_NAME: &str = "servers.ini";

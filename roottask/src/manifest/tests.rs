@@ -29,7 +29,7 @@ fn messages(file: &str) -> Vec<String> {
 #[test]
 fn a_full_section() {
     let file = "; the console\r\n[console]\r\nimage = vga\npriority=120\nbudget_us = 500\nperiod_us = 1000\nquota = 2M\n\
-                ports = 3f8-3ff, 60\nirqs = isa 4, 1\ndevices = framebuffer, pci 8086:100e\nuses = timer, ramfs\n\
+                ports = 3f8-3ff, 60\nirqs = isa 4, 1, msi 1234:11e8, msi:8086:100e\ndevices = framebuffer, pci 8086:100e\nuses = timer, ramfs\n\
                 service = yes\nrestart = always\nbackoff_ms = 5\nmax_restarts = 3\nadmin = yes\n  # arguments\n\
                 arguments = level=2 key = value ; this too\n\n[hello]\n";
     let (servers, messages) = both(file.as_bytes());
@@ -37,7 +37,8 @@ fn a_full_section() {
     let entry = servers[0];
     assert_eq!((entry.name, entry.line, entry.image), ("console", 2, "vga"));
     assert_eq!(entry.ports, [Some((0x3f8, 0x3ff)), Some((0x60, 0x60))]);
-    assert_eq!(entry.irqs[..3], [Some(4), Some(1), None]);
+    let irqs = [Irq::Isa(4), Irq::Isa(1), Irq::Msi(0x1234, 0x11e8), Irq::Msi(0x8086, 0x100e)];
+    assert_eq!((&entry.irqs[..4], entry.irqs[4]), (&irqs.map(Some)[..], None));
     assert_eq!((entry.priority, entry.budget_us, entry.period_us, entry.quota), (120, 500, 1000, 2 << 20));
     assert_eq!((entry.devices, entry.admin, entry.service), ("framebuffer, pci 8086:100e", true, true));
     assert!(entry.uses.allows("ramfs") && entry.uses.allows("console") && !entry.uses.allows("shell"));
@@ -57,7 +58,7 @@ fn an_empty_section_has_the_defaults() {
     assert_eq!(both(b"[a]\nservice = yes").0[0].restart.policy, Policy::OnFailure);
     assert_eq!(both(b"[a]\nrestart = never\nservice = yes").0[0].restart.policy, Policy::Never);
     let lists = both(b"[a]\nports =\nirqs = 3,\nuses = *\ndevices =\n").0[0];
-    assert_eq!((lists.ports, lists.irqs[0], lists.uses.allows("x")), ([None; 2], Some(3), true));
+    assert_eq!((lists.ports, lists.irqs[0], lists.uses.allows("x")), ([None; 2], Some(Irq::Isa(3)), true));
 }
 
 #[test]
@@ -82,6 +83,8 @@ fn mistakes_say_where_what_and_what_is_allowed() {
         ("threads = 17", "17: allowed is"),
         ("irqs = isa16", "isa16: allowed is at most 8"),
         ("irqs = 16", "16: allowed is at most 8"),
+        ("irqs = msi", "msi: allowed is at most 8"),
+        ("irqs = msi 8086:1000e", "msi 8086:1000e: allowed is at most 8"),
         ("ports = 9-3", "9-3: allowed is at most 2 ranges"),
         ("ports = zz", "zz: "),
         ("quota = 12Q", "12Q: "),
@@ -199,7 +202,7 @@ fn the_document_has_every_key() {
 fn the_workspaces_own_manifest_is_good() {
     let (servers, said) = both(include_bytes!("../../../servers.ini"));
     assert_eq!(said, [""; 0]);
-    assert!(servers.iter().any(|entry| entry.name == "console" && entry.irqs[0] == Some(4)));
+    assert!(servers.iter().any(|entry| entry.name == "console" && entry.irqs[0] == Some(Irq::Isa(4))));
 }
 
 /// A line with something of what manifests are made of.

@@ -3,6 +3,7 @@
 use libsel::proto::Name;
 use libsel::proto::start::slot::MAX_IRQS;
 
+use crate::devices::pci_numbers;
 use crate::restart::Policy;
 
 /// Ranges of I/O ports at most.
@@ -80,14 +81,26 @@ pub fn ports(value: &str) -> Option<[Option<(u16, u16)>; MAX_PORTS]> {
     })
 }
 
-/// Interrupts of the ISA bus: numbers, with `isa` in front or not.
-pub fn irqs(value: &str) -> Option<[Option<u8>; MAX_IRQS]> {
+/// An interrupt that a server gets.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Irq {
+    /// A line of the ISA bus.
+    Isa(u8),
+    /// The messages of the first PCI function with these numbers: vendor and device.
+    Msi(u16, u16),
+}
+
+/// Interrupts: numbers of the ISA bus, with `isa` in front or not; `msi VENDOR:DEVICE`, in hexadecimal.
+pub fn irqs(value: &str) -> Option<[Option<Irq>; MAX_IRQS]> {
     list(value, |irq| {
+        if let Some((vendor, device)) = pci_numbers(irq, "msi") {
+            return Some(Irq::Msi(vendor, device));
+        }
         let number = match irq.strip_prefix("isa") {
             Some(rest) => rest.strip_prefix([' ', '\t'])?.trim_start(),
             None => irq,
         };
-        number.parse().ok().filter(|number| *number < ISA_IRQS)
+        number.parse().ok().filter(|number| *number < ISA_IRQS).map(Irq::Isa)
     })
 }
 

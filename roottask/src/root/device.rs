@@ -6,7 +6,7 @@ use libsel::proto::root::{Device, DeviceMapped, DmaMapped, FramebufferInfo, MapD
 use roottask::lazy::LARGE_BYTES;
 use roottask::loader::PAGE;
 use roottask::pci::{self, Bar, Config, Function};
-use roottask::{acpi, phys};
+use roottask::{acpi, msi, phys};
 
 use super::answer::{Answer, Outcome, ServiceErrorOf};
 use super::map::whole_pages;
@@ -30,7 +30,7 @@ const CONFIG_DATA: u16 = 0xcfc;
 const BLOCK_BITS: u8 = 18;
 
 /// Configuration space through the ports.
-struct Ports(Cap<IoPort>);
+pub struct Ports(pub Cap<IoPort>);
 
 impl Config for Ports {
     fn read(&mut self, function: Function, offset: u8) -> u32 {
@@ -161,17 +161,25 @@ impl Root {
         }
     }
 
-    /// Lets a function that a server was given work, and notes that it is the server's.
-    fn start_function(&mut self, id: ServerId, function: Function) {
-        let functions = self.server_mut(id).map(|server| &mut server.facts.functions);
-        let noted = functions.and_then(|functions| {
+    /// Notes that a function is a server's. False if it is another one's, or the server has too many.
+    pub fn note_function(&mut self, id: ServerId, function: Function) -> bool {
+        let is_taken = (0..).zip(self.servers.iter()).any(|(other, server)| {
+            other != id
+                && server.as_ref().is_some_and(|server| server.facts.functions.contains(&Some(function)))
+        });
+        let functions = self.server_mut(id).filter(|_| !is_taken).map(|server| &mut server.facts.functions);
+        let place = functions.and_then(|functions| {
             functions.iter_mut().find(|place| place.is_none_or(|known| known == function))
         });
-        if let Some(place) = noted {
-            *place = Some(function);
-            if let Some(ports) = self.config_ports() {
-                pci::start(&mut Ports(ports), function);
-            }
+        place.map(|place| *place = Some(function)).is_some()
+    }
+
+    /// Lets a function that a server was given work.
+    fn start_function(&mut self, id: ServerId, function: Function) {
+        if self.note_function(id, function)
+            && let Some(ports) = self.config_ports()
+        {
+            pci::start(&mut Ports(ports), function);
         }
     }
 
@@ -181,6 +189,7 @@ impl Root {
         for function in functions.into_iter().flatten().flatten() {
             if let Some(ports) = self.config_ports() {
                 pci::stop(&mut Ports(ports), function);
+                msi::clear(&mut Ports(ports), function);
             }
         }
     }

@@ -9,6 +9,7 @@ pub mod device;
 pub mod facts;
 pub mod fault;
 pub mod files;
+pub mod interrupt;
 pub mod listed;
 pub mod log;
 pub mod map;

@@ -4,14 +4,11 @@ use core::fmt;
 use libsel::Error;
 use libsel::abi::{CNodeCapData, CapRights, Register};
 use libsel::bootinfo::initial;
-use libsel::cap::{
-    AbsoluteSlot, CNode, Cap, Endpoint, IrqHandler, Notification, Page, Reply, SchedContext, Tcb, VSpace,
-};
+use libsel::cap::{AbsoluteSlot, CNode, Cap, Endpoint, Notification, Page, Reply, SchedContext, Tcb, VSpace};
 use libsel::invoke::UserContext;
 use libsel::proto::Name;
 use libsel::proto::start::{HEAP_START, StartInfo, StartPage, slot};
 use roottask::loader::{self, IMAGE_END, PAGE, Plan, Segment};
-use roottask::madt;
 use roottask::manifest::Entry;
 use roottask::virt::AddressSpace;
 
@@ -22,7 +19,7 @@ use super::server::{ADMIN_BADGE, MAX_REPLIES, MAX_SERVERS, Server, ServerId};
 use super::space::{Access, Target};
 use super::thread::Threads;
 use super::window::MODULE_BYTES;
-use super::{CALL_RIGHTS, Root, SCHED_CONTEXT_BITS, own_slot};
+use super::{CALL_RIGHTS, Root, SCHED_CONTEXT_BITS};
 
 /// Where servers' addresses begin and end.
 const SPACE_START: u64 = 0x1_0000;
@@ -48,6 +45,8 @@ pub enum SpawnError {
     Name,
     /// Its file is empty, or larger than [`MODULE_BYTES`].
     Size,
+    /// It wants messages of a PCI function that there is not, that sends none, or that another server has.
+    Function(u16, u16),
     /// The kernel refused something.
     Kernel(Error),
 }
@@ -61,6 +60,9 @@ impl fmt::Display for SpawnError {
             SpawnError::Name => f.write_str("a server of this name runs"),
             SpawnError::Size => {
                 write!(f, "its file is empty or over {} KiB; strip its debug information", MODULE_BYTES >> 10)
+            }
+            SpawnError::Function(vendor, device) => {
+                write!(f, "no free PCI function {vendor:04x}:{device:04x} that sends messages (MSI)")
             }
             SpawnError::Kernel(error) => error.fmt(f),
         }
@@ -282,33 +284,10 @@ impl Root {
         for (number, irq) in entry.irqs.iter().enumerate() {
             if let Some(irq) = *irq {
                 let number = number as u64;
-                self.interrupt(core, irq, number, to(slot::FIRST_IRQ + number))?;
+                self.interrupt(id, core.notification, irq, number, to(slot::FIRST_IRQ + number))?;
             }
         }
         Ok(())
-    }
-
-    /// Gives a server an interrupt of the ISA bus.
-    fn interrupt(&mut self, core: &Core, irq: u8, number: u64, to: AbsoluteSlot) -> Result<(), SpawnError> {
-        let told = self.read_acpi(|table| madt::isa_line(table, irq));
-        let line = told.unwrap_or(madt::usual(irq));
-        let vector = u64::from(irq);
-        let first = self.memory.kernel().slots.take(2).ok_or(OutOfMemory)?;
-        let (handler, signal) = (own_slot(first), own_slot(first + 1));
-        let from = AbsoluteSlot::in_cspace(initial::CNODE, core.notification.cptr());
-        let given = initial::IRQ_CONTROL
-            .get_io_apic(handler, line.io_apic, line.pin, line.level.into(), line.low.into(), vector)
-            .and_then(|()| {
-                signal.mint(from, CapRights::WRITE, slot::SIGNAL | 1 << number)?;
-                let handler_cap: Cap<IrqHandler> = Cap::new(u64::from(first));
-                handler_cap.set_notification(Cap::new(u64::from(first + 1)))?;
-                to.copy(handler, CapRights::ALL)
-            });
-        // The interrupt keeps a copy of the one, the server of the other.
-        let _ = signal.delete();
-        let _ = handler.delete();
-        self.memory.kernel().slots.give(first, 2);
-        Ok(given?)
     }
 
     fn start_thread(

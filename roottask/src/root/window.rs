@@ -87,26 +87,55 @@ impl Root {
 
     /// A device's register of 32 bits, which nobody has mapped.
     pub fn read_register(&mut self, paddr: u64) -> Result<u32, OutOfMemory> {
-        let run = self.make_run(paddr, size_of::<u32>() as u64)?;
-        let page = PAGE_BYTES as u64;
-        let range = self.own_space.alloc(&mut self.nodes, page, page);
-        let value = range.map_err(|_| OutOfMemory).and_then(|range| {
-            let read_only = Access { write: false, execute: false };
-            let caching = VmAttributes::UNCACHEABLE;
-            let mapped = self.own_target().map_cached(run.frame(0), range.start, read_only, caching);
-            let address = (range.start + paddr % page) as usize;
-            let value = mapped.map(|()| {
-                let register = core::ptr::with_exposed_provenance::<u32>(address);
-                // SAFETY: the page is mapped there, readable, for nobody else; the caller names a register, which is
+        self.with_registers(paddr, size_of::<u32>(), false, |address| {
+            let register = core::ptr::with_exposed_provenance::<u32>(address);
+            // SAFETY: the page is mapped there, readable, for nobody else; the caller names a register, which is aligned.
+            unsafe { register.read_volatile() }
+        })
+    }
+
+    /// Writes a device's registers of 32 bits, which nobody has mapped.
+    pub fn write_registers<const N: usize>(
+        &mut self,
+        paddr: u64,
+        words: [u32; N],
+    ) -> Result<(), OutOfMemory> {
+        self.with_registers(paddr, size_of_val(&words), true, |address| {
+            for (number, word) in words.into_iter().enumerate() {
+                let register =
+                    core::ptr::with_exposed_provenance_mut::<u32>(address + number * size_of::<u32>());
+                // SAFETY: the pages are mapped there, writable, for nobody else; the caller names registers, which are
                 // aligned.
-                unsafe { register.read_volatile() }
-            });
+                unsafe { register.write_volatile(word) }
+            }
+        })
+    }
+
+    /// Runs `f` with the address where a device's registers are mapped meanwhile. They do not cross a page's end.
+    fn with_registers<R>(
+        &mut self,
+        paddr: u64,
+        bytes: usize,
+        write: bool,
+        f: impl FnOnce(usize) -> R,
+    ) -> Result<R, OutOfMemory> {
+        let page = PAGE_BYTES as u64;
+        if paddr % page + bytes as u64 > page {
+            return Err(OutOfMemory);
+        }
+        let run = self.make_run(paddr, bytes as u64)?;
+        let range = self.own_space.alloc(&mut self.nodes, page, page);
+        let result = range.map_err(|_| OutOfMemory).and_then(|range| {
+            let access = Access { write, execute: false };
+            let caching = VmAttributes::UNCACHEABLE;
+            let mapped = self.own_target().map_cached(run.frame(0), range.start, access, caching);
+            let result = mapped.map(|()| f((range.start + paddr % page) as usize));
             let _ = run.frame(0).unmap();
             let _ = self.own_space.release(&mut self.nodes, range);
-            value
+            result
         });
         self.drop_run(&run);
-        value
+        result
     }
 
     /// Maps a boot module for good.
