@@ -109,11 +109,16 @@ fn cargo_build(context: &Context, args: &BuildArgs, packages: &[String], more: &
 
 /// The folder that [`run`] puts the programs into.
 pub fn folder(context: &Context, args: &BuildArgs) -> PathBuf {
+    folder_in(&context.target_dir, args)
+}
+
+/// The same below another target folder.
+pub fn folder_in(target_dir: &Path, args: &BuildArgs) -> PathBuf {
     let profile = match args.profile {
         Profile::Release => "release",
         Profile::Debug => "debug",
     };
-    context.target_dir.join(TARGET).join(profile)
+    target_dir.join(TARGET).join(profile)
 }
 
 /// The packages of the workspace at `root` that are compiled for the machine, servers last and in order of name.

@@ -7,6 +7,7 @@ use clap::Args;
 use crate::build::{self, BuildArgs};
 use crate::context::Context;
 use crate::failure::missing;
+use crate::outside;
 
 /// Options of `locate`.
 #[derive(Args, Clone)]
@@ -30,16 +31,17 @@ pub struct LocateArgs {
 /// # Errors
 /// There is no such program, it has no debug information, or none of the addresses is of its code.
 pub fn run(context: &Context, args: &LocateArgs) -> Result<()> {
-    let path = if args.program.contains('/') {
-        PathBuf::from(&args.program)
-    } else {
-        build::folder(context, &args.build).join(&args.program)
-    };
-    if !path.exists() {
-        let path = path.display();
-        return Err(missing(format!("there is no {path}; `cargo xtask build` makes the programs")));
+    let folders =
+        [build::folder(context, &args.build), build::folder_in(&outside::target_dir(context), &args.build)];
+    let mut places = folders.map(|folder| folder.join(&args.program));
+    if args.program.contains('/') {
+        places = [PathBuf::from(&args.program), PathBuf::new()];
     }
-    let lines = Lines::open(&path)?;
+    let Some(path) = places.iter().find(|path| path.is_file()) else {
+        let path = places[0].display();
+        return Err(missing(format!("there is no {path}; `cargo xtask build` makes the programs")));
+    };
+    let lines = Lines::open(path)?;
     let mut unknown = 0;
     for address in &args.addresses {
         println!("{address:#x}");

@@ -41,6 +41,7 @@ mod tidy;
 mod trace;
 mod tutorial;
 
+use std::panic;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -142,7 +143,21 @@ fn dispatch(cli: &Cli) -> Result<u8> {
     Ok(0)
 }
 
+/// A reader of the output that has enough (`… | head`) is no fault: the process ends as one that a signal ended would.
+fn end_quietly_without_reader() {
+    const ENDED_BY_SIGPIPE: i32 = 128 + 13;
+    let usual = panic::take_hook();
+    panic::set_hook(Box::new(move |info| {
+        let text = info.payload_as_str().unwrap_or_default();
+        if text.starts_with("failed printing to stdout") && text.contains("Broken pipe") {
+            std::process::exit(ENDED_BY_SIGPIPE);
+        }
+        usual(info);
+    }));
+}
+
 fn main() -> ExitCode {
+    end_quietly_without_reader();
     match dispatch(&Cli::parse()) {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
