@@ -2,18 +2,19 @@
 //!
 //! Word 0 holds the tag in bits 0..5, small fields in bits 5..16 and an address in bits 16..64: of a kernel object the low
 //! 48 bits of its kernel address, which one arithmetic shift makes a pointer again; of untyped memory and frames the
-//! physical one. The address of a PML4 is a page's, so that its low bits hold the ASID. Word 1 holds what differs from copy to copy: badge, guard, watermark, mapping. A zombie spreads its fields over both;
-//! the kind field tells it from an eviction, whose object is in word 1.
+//! physical one. The address of a PML4 is a page's, so that its low bits hold the ASID. Word 1 holds what
+//! differs from copy to copy: badge, guard, watermark, mapping. Zombies and evictions have a form of their own (`zombie`).
 mod identity;
 mod memory;
+mod zombie;
 
 use sel_abi::{CapRights, CapTag};
 
 use super::{
-    AsidPoolCap, CNodeCap, Cap, EndpointCap, EvictionCap, Mapping, NotificationCap, Pml4Cap, ReplyCap,
-    SchedContextCap, Slot, TableCap, TableLevel, ZombieCap, ZombieKind,
+    AsidPoolCap, CNodeCap, Cap, EndpointCap, Mapping, NotificationCap, Pml4Cap, ReplyCap, SchedContextCap,
+    Slot, TableCap, TableLevel,
 };
-use crate::addr::{KERNEL_WINDOW_BITS, KernelPtr, PhysAddr, VirtAddr};
+use crate::addr::{KernelPtr, PhysAddr, VirtAddr};
 use crate::arch::AddressSpace;
 use crate::object::asid::Asid;
 
@@ -30,19 +31,6 @@ const CALLABLE: u64 = 1 << 4;
 /// Small field of a CNode capability behind the radix: it resolves all bits of a capability pointer, which has no more than
 /// the index has. It is derived from the other fields, so that the usual CSpace takes one comparison.
 const FLAT: u64 = 1 << 6;
-
-/// Zombie fields inside 128 bits: tag 5, kind and radix 7, then slot addresses without their 5 zero bits.
-const ZOMBIE_SLOT_BITS: u32 = KERNEL_WINDOW_BITS - 5;
-const ZOMBIE_SLOTS_SHIFT: u32 = 12;
-const ZOMBIE_NEXT_SHIFT: u32 = ZOMBIE_SLOTS_SHIFT + ZOMBIE_SLOT_BITS;
-const ZOMBIE_REMAINING_SHIFT: u32 = ZOMBIE_NEXT_SHIFT + ZOMBIE_SLOT_BITS;
-const ZOMBIE_IS_CNODE: u128 = 1 << TAG_BITS;
-const ZOMBIE_RADIX_SHIFT: u32 = TAG_BITS + 1;
-/// In the place of the radix of what is no CNode: a thread, an endpoint or a notification.
-const KIND_TCB: u64 = 0;
-const KIND_ENDPOINT: u64 = 1;
-const KIND_NOTIFICATION: u64 = 2;
-const _: () = assert!(ZOMBIE_REMAINING_SHIFT + ZOMBIE_SLOT_BITS < 128);
 
 fn word0(tag: CapTag, small: u64, address: u64) -> u64 {
     tag.raw() | (small << TAG_BITS) | (address << ADDRESS_SHIFT)
@@ -97,31 +85,10 @@ impl From<Cap> for RawCap {
             }
             Cap::IrqHandler { irq } => RawCap(word0(tag, 0, 0), u64::from(irq)),
             Cap::IoPort { first, last } => RawCap(word0(tag, 0, 0), u64::from(first) | u64::from(last) << 16),
-            Cap::Zombie(c) => pack_zombie(c),
-            Cap::Eviction(EvictionCap::Endpoint(object)) => pack_eviction(KIND_ENDPOINT, object.phys()),
-            Cap::Eviction(EvictionCap::Notification(object)) => {
-                pack_eviction(KIND_NOTIFICATION, object.phys())
-            }
+            Cap::Zombie(c) => zombie::pack(&c),
+            Cap::Eviction(c) => zombie::pack_eviction(&c),
         }
     }
-}
-
-fn pack_zombie(zombie: ZombieCap) -> RawCap {
-    let kind = match zombie.kind {
-        ZombieKind::Tcb => u128::from(KIND_TCB) << ZOMBIE_RADIX_SHIFT,
-        ZombieKind::CNode { radix } => ZOMBIE_IS_CNODE | u128::from(radix) << ZOMBIE_RADIX_SHIFT,
-    };
-    let next = zombie.next_orphan.map_or(0, |slot| slot.phys().0 >> 5);
-    let bits = u128::from(CapTag::Zombie.raw())
-        | kind
-        | u128::from(zombie.slots.phys().0 >> 5) << ZOMBIE_SLOTS_SHIFT
-        | u128::from(next) << ZOMBIE_NEXT_SHIFT
-        | u128::from(zombie.remaining) << ZOMBIE_REMAINING_SHIFT;
-    RawCap(bits as u64, (bits >> 64) as u64)
-}
-
-fn pack_eviction(kind: u64, object: PhysAddr) -> RawCap {
-    RawCap(CapTag::Zombie.raw() | kind << ZOMBIE_RADIX_SHIFT, object.0)
 }
 
 impl RawCap {
@@ -181,7 +148,7 @@ impl RawCap {
         // SAFETY: each arm names the type that `From<Cap>` packed under this tag.
         unsafe {
             match tag {
-                CapTag::Null | CapTag::Zombie => self.unpack_zombie(tag),
+                CapTag::Null | CapTag::Zombie => zombie::unpack(self, tag),
                 CapTag::Untyped => Cap::Untyped(self.unpack_untyped()),
                 CapTag::Endpoint => Cap::Endpoint(self.unpack_endpoint()),
                 CapTag::Notification => Cap::Notification(self.unpack_notification()),
@@ -378,43 +345,5 @@ impl RawCap {
         // SAFETY: every level of table is a PageTable in memory.
         let object = unsafe { self.object() };
         Cap::Table(TableCap { object, level, mapping: unpack_mapping(self.1) })
-    }
-
-    /// # Safety
-    /// As [`RawCap::unpack`], for a zombie or an empty slot.
-    unsafe fn unpack_zombie(self, tag: CapTag) -> Cap {
-        if tag == CapTag::Null {
-            return Cap::Null;
-        }
-        let bits = u128::from(self.0) | u128::from(self.1) << 64;
-        let field = |shift: u32| (bits >> shift) as u64 & ((1 << ZOMBIE_SLOT_BITS) - 1);
-        let kind = if bits & ZOMBIE_IS_CNODE != 0 {
-            ZombieKind::CNode { radix: (bits >> ZOMBIE_RADIX_SHIFT) as u8 & 63 }
-        } else {
-            ZombieKind::Tcb
-        };
-        if bits & ZOMBIE_IS_CNODE == 0 && self.0 >> ZOMBIE_RADIX_SHIFT & 63 != KIND_TCB {
-            // SAFETY: word 1 was packed from a pointer to an object of this kind, which the capability keeps alive.
-            return Cap::Eviction(unsafe {
-                match self.0 >> ZOMBIE_RADIX_SHIFT & 63 {
-                    KIND_ENDPOINT => EvictionCap::Endpoint(KernelPtr::from_phys(PhysAddr(self.1))),
-                    _ => EvictionCap::Notification(KernelPtr::from_phys(PhysAddr(self.1))),
-                }
-            });
-        }
-        let next = field(ZOMBIE_NEXT_SHIFT);
-        // SAFETY: both addresses were packed from pointers to slots of objects that the zombie keeps alive.
-        let (slots, next_orphan) = unsafe {
-            (
-                KernelPtr::from_phys(PhysAddr(field(ZOMBIE_SLOTS_SHIFT) << 5)),
-                (next != 0).then(|| KernelPtr::from_phys(PhysAddr(next << 5))),
-            )
-        };
-        Cap::Zombie(ZombieCap {
-            slots,
-            kind,
-            remaining: (bits >> ZOMBIE_REMAINING_SHIFT) as u64,
-            next_orphan,
-        })
     }
 }
