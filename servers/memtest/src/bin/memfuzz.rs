@@ -4,8 +4,8 @@
 
 use libsel::abi::MessageInfo;
 use libsel::proto::root::{
-    Attach, BootFile, Detach, Device, Grant, Grow, Map, MapBootFile, MapDevice, MapDma, MapFlags, Protection,
-    RootService, Share, Unmap,
+    Attach, BootFile, Detach, Device, Grant, Grow, Map, MapBootFile, MapDevice, MapDma, MapFlags, NewThread,
+    Protection, RootService, Share, Unmap,
 };
 use libsel::proto::start::{HEAP_START, StartInfo, slot};
 use libsel::proto::{Name, Request, ServiceError, call};
@@ -86,11 +86,29 @@ impl Fuzz {
         }
     }
 
+    /// Starts a thread that ends, with a stack that makes little sense, and waits for it.
+    fn thread(&mut self, bytes: u64) {
+        let block_bytes = match self.below(4) {
+            0 => self.bytes(),
+            1 => bytes / 2,
+            _ => self.below(1024),
+        };
+        let entry = ends as *const () as u64;
+        let request = NewThread { entry, argument: self.next(), stack_bytes: bytes, block_bytes };
+        if let Ok(thread) = RootService(slot::ROOT).new_thread(request) {
+            self.answered += 1;
+            if self.flag() {
+                let joined = RootService(slot::ROOT).join_thread(thread);
+                assert_eq!(joined, Ok(()), "the end of a thread");
+            }
+        }
+    }
+
     fn round(&mut self) {
         let (address, bytes, align) = (self.address(), self.bytes(), 1 << self.below(64));
         let (protection, flags) = (self.protection(), MapFlags { lazy: self.flag(), large: self.flag() });
         let region = self.below(80);
-        match self.below(16) {
+        match self.below(20) {
             0 | 1 => {
                 self.ask(Map { address, bytes, align: 0, protection, flags }, bytes, |reply| reply.address)
             }
@@ -118,12 +136,26 @@ impl Fuzz {
             }
             13 => self.ask(MapBootFile { index: self.state % 8 }, bytes, |reply| reply.address),
             14 => self.ask(BootFile { index: bytes }, bytes, |_| address),
+            15 | 16 => self.thread(bytes),
+            17 => {
+                let thread = if flags.lazy { self.below(64) } else { self.next() };
+                let _ = RootService(slot::ROOT).join_thread(thread);
+            }
+            // Of one that there is, it would be the end: there is no reply.
+            18 => RootService(slot::ROOT).thread_exit(self.next() | 1 << 40),
             _ => {
                 // Words that no request has, behind labels that some have.
                 let info = MessageInfo::new(0x120 + self.below(0x10), 0, 0, self.below(5) as usize);
                 sys::call(slot::ROOT.cptr(), info, [address, bytes, align, region]);
             }
         }
+    }
+}
+
+/// What the threads run. It touches its stack as little as a function does.
+extern "C" fn ends(_argument: u64, _block: u64, _buffer: u64, number: u64) -> ! {
+    loop {
+        RootService(slot::ROOT).thread_exit(number);
     }
 }
 
