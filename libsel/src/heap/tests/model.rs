@@ -4,13 +4,15 @@ use super::std::collections::BTreeMap;
 use super::std::vec::Vec;
 
 use core::alloc::Layout;
+use core::cell::RefCell;
 use core::ptr::NonNull;
 
 use proptest::prelude::*;
 
-use super::check::check;
+use super::check::{Walk, check};
 use super::source::{Arena, Placement};
 use super::{TestHeap, layout};
+use crate::heap::{Heap, Shared, Stats, ThreadCache};
 
 #[derive(Clone, Debug)]
 enum Op {
@@ -34,6 +36,97 @@ fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
+/// What the operations go to: the heap, or the caches of threads in front of it.
+trait Front {
+    fn alloc(&mut self, layout: Layout) -> Option<NonNull<u8>>;
+    unsafe fn dealloc(&mut self, start: NonNull<u8>, layout: Layout);
+    unsafe fn realloc(&mut self, start: NonNull<u8>, layout: Layout, size: usize) -> Option<NonNull<u8>>;
+    fn trim(&mut self);
+    /// Checks all invariants; the heap as it was found, without the blocks in caches of threads.
+    fn check(&mut self) -> Walk;
+    fn stats(&mut self) -> Stats;
+}
+
+impl Front for TestHeap {
+    fn alloc(&mut self, layout: Layout) -> Option<NonNull<u8>> {
+        self.alloc(layout)
+    }
+    unsafe fn dealloc(&mut self, start: NonNull<u8>, layout: Layout) {
+        // SAFETY: the caller's promise.
+        unsafe { self.dealloc(start, layout) }
+    }
+    unsafe fn realloc(&mut self, start: NonNull<u8>, layout: Layout, size: usize) -> Option<NonNull<u8>> {
+        // SAFETY: the caller's promise.
+        unsafe { self.realloc(start, layout, size) }
+    }
+    fn trim(&mut self) {
+        self.trim();
+    }
+    fn check(&mut self) -> Walk {
+        check(self)
+    }
+    fn stats(&mut self) -> Stats {
+        Heap::stats(self)
+    }
+}
+
+/// Three threads that take turns: a block is often freed by another one than it was allocated by.
+struct Threads {
+    heap: Own,
+    caches: [ThreadCache; 3],
+    turn: usize,
+}
+
+/// A heap without a lock: there is one thread.
+struct Own(RefCell<TestHeap>);
+
+impl Shared<Arena> for Own {
+    fn with<R>(&self, f: impl FnOnce(&mut TestHeap) -> R) -> R {
+        f(&mut self.0.borrow_mut())
+    }
+}
+
+impl Threads {
+    fn new(heap: TestHeap) -> Self {
+        Threads { heap: Own(RefCell::new(heap)), caches: [const { ThreadCache::new() }; 3], turn: 0 }
+    }
+
+    fn next(&mut self) -> (&mut ThreadCache, &Own) {
+        self.turn += 1;
+        // Runs of four operations by one thread.
+        (&mut self.caches[self.turn / 4 % 3], &self.heap)
+    }
+}
+
+impl Front for Threads {
+    fn alloc(&mut self, layout: Layout) -> Option<NonNull<u8>> {
+        let (cache, heap) = self.next();
+        cache.alloc(heap, layout)
+    }
+    unsafe fn dealloc(&mut self, start: NonNull<u8>, layout: Layout) {
+        let (cache, heap) = self.next();
+        // SAFETY: the caller's promise.
+        unsafe { cache.dealloc(heap, start, layout) }
+    }
+    unsafe fn realloc(&mut self, start: NonNull<u8>, layout: Layout, size: usize) -> Option<NonNull<u8>> {
+        let (cache, heap) = self.next();
+        // SAFETY: the caller's promise.
+        unsafe { cache.realloc(heap, start, layout, size) }
+    }
+    fn trim(&mut self) {
+        self.caches.iter_mut().for_each(|cache| cache.flush(&self.heap));
+        self.heap.with(Heap::trim);
+    }
+    fn check(&mut self) -> Walk {
+        let mut walk = self.heap.with(|heap| check(heap));
+        walk.live -= self.caches.iter().map(|cache| cache.held().0).sum::<usize>();
+        walk
+    }
+    fn stats(&mut self) -> Stats {
+        self.heap.with(|heap| heap.stats())
+    }
+}
+
 struct Block {
     start: NonNull<u8>,
     layout: Layout,
@@ -41,7 +134,15 @@ struct Block {
 }
 
 impl Block {
+    /// Some blocks are never written: all that stands in them is what the heap left there.
+    fn is_written(&self) -> bool {
+        !self.seed.is_multiple_of(4)
+    }
+
     fn fill(&self) {
+        if !self.is_written() {
+            return;
+        }
         for index in (0..self.layout.size()).step_by(STRIDE) {
             // SAFETY: inside the block.
             unsafe { self.start.add(index).write(self.byte(index)) };
@@ -53,6 +154,9 @@ impl Block {
     }
 
     fn verify(&self, bytes: usize) {
+        if !self.is_written() {
+            return;
+        }
         for index in (0..bytes).step_by(STRIDE) {
             // SAFETY: inside the block.
             let found = unsafe { self.start.add(index).read() };
@@ -95,7 +199,7 @@ impl Model {
     }
 
     /// Does one operation; whether there was a block for it, and memory.
-    fn apply(&mut self, heap: &mut TestHeap, op: &Op) -> bool {
+    fn apply(&mut self, heap: &mut impl Front, op: &Op) -> bool {
         match *op {
             Op::Alloc { size, align_log2 } => {
                 let layout = layout(size, 1 << align_log2);
@@ -121,7 +225,7 @@ impl Model {
         }
     }
 
-    fn realloc(&mut self, heap: &mut TestHeap, pick: usize, size: usize) -> bool {
+    fn realloc(&mut self, heap: &mut impl Front, pick: usize, size: usize) -> bool {
         let Some(mut block) = self.take(pick) else { return false };
         // SAFETY: a live block of this layout.
         match unsafe { heap.realloc(block.start, block.layout, size) } {
@@ -143,23 +247,32 @@ impl Model {
 
 /// Does all operations, with a look at everything after so many of them; how many succeeded.
 fn run(ops: &[Op], area_bytes: usize, placement: Placement, check_every: usize) -> u64 {
+    run_on(&mut TestHeap::new(Arena::new(area_bytes, placement)), ops, check_every)
+}
+
+/// The same through the caches of threads.
+fn run_threads(ops: &[Op], area_bytes: usize, check_every: usize) -> u64 {
+    let heap = TestHeap::new(Arena::new(area_bytes, Placement::Contiguous));
+    run_on(&mut Threads::new(heap), ops, check_every)
+}
+
+fn run_on(heap: &mut impl Front, ops: &[Op], check_every: usize) -> u64 {
     let mut succeeded = 0;
-    let mut heap = TestHeap::new(Arena::new(area_bytes, placement));
     let mut model = Model::default();
     for (index, op) in ops.iter().enumerate() {
-        succeeded += u64::from(model.apply(&mut heap, op));
+        succeeded += u64::from(model.apply(heap, op));
         if index % check_every == 0 {
-            check(&heap);
+            heap.check();
         }
     }
-    let walk = check(&heap);
+    let walk = heap.check();
     assert_eq!(walk.live + heap.stats().mapped_blocks, model.blocks.len());
     while let Some(block) = model.take(0) {
         // SAFETY: a live block of this layout.
         unsafe { heap.dealloc(block.start, block.layout) };
     }
     heap.trim();
-    assert_eq!(check(&heap), Default::default());
+    assert_eq!(heap.check(), Walk::default());
     assert!(heap.stats().area_bytes <= 4096);
     assert_eq!(heap.stats().mapped_bytes, 0);
     succeeded
@@ -173,6 +286,8 @@ fn long_run() {
         let plenty = run(&ops, 32 << 20, Placement::Contiguous, 1);
         run(&ops, 32 << 20, Placement::Scattered, 1);
         run(&ops, 256 << 10, Placement::Contiguous, 1);
+        run_threads(&ops, 32 << 20, 1);
+        run_threads(&ops, 256 << 10, 1);
         plenty
     });
 }
@@ -193,6 +308,12 @@ proptest! {
     #[test]
     fn contiguous(ops in prop::collection::vec(op(), 1..STEPS)) {
         run(&ops, 32 << 20, Placement::Contiguous, CHECK_EVERY);
+    }
+
+    #[test]
+    fn through_the_caches_of_threads(ops in prop::collection::vec(op(), 1..STEPS)) {
+        run_threads(&ops, 32 << 20, CHECK_EVERY);
+        run_threads(&ops, 256 << 10, CHECK_EVERY);
     }
 
     #[test]
