@@ -127,10 +127,3 @@ fn number_word(bootinfo: &BootInfoView<'_>, name: &str) -> Option<u64> {
 fn words<'a>(bootinfo: &'a BootInfoView<'_>) -> impl Iterator<Item = &'a str> {
     bootinfo.command_line().unwrap_or_default().split_ascii_whitespace()
 }
-
-/// The TSC.
-#[inline(always)]
-pub fn now() -> u64 {
-    // SAFETY: reading the TSC touches nothing; user mode may (abi.md 8.6).
-    unsafe { core::arch::x86_64::_rdtsc() }
-}

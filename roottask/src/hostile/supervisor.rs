@@ -325,7 +325,7 @@ impl<'a> Supervisor<'a> {
         let watched = &mut self.threads[thread];
         let level = (watched.helped / 2).min(2);
         let wait_us = PATIENCE_US[level];
-        let now = now();
+        let now = libsel::rt::ticks();
         if now - watched.helped_at < wait_us * self.machine.ticks_per_us {
             return;
         }
@@ -362,10 +362,4 @@ impl<'a> Supervisor<'a> {
         self.broken |= !self.world.is_alive();
         (0..THREADS).for_each(|thread| self.help(thread));
     }
-}
-
-/// The TSC.
-fn now() -> u64 {
-    // SAFETY: reading the TSC touches nothing; user mode may (abi.md 8.6).
-    unsafe { core::arch::x86_64::_rdtsc() }
 }

@@ -8,11 +8,11 @@ use core::sync::atomic::Ordering::Relaxed;
 use libsel::abi::Word;
 use libsel::bootinfo::initial;
 use libsel::cap::Notification;
+use libsel::rt::ticks as now;
 use libsel::{Cap, sys};
 
 use super::fixture::{Fixture, log, log_is, shared};
 use super::harness::{Failure, Outcome, Test, check, equal, eventually, excuse, test, within};
-use super::machine::now;
 use super::spans::{self, record, watch_clock, watch_for};
 use super::thread::{Options, Thread};
 

@@ -6,11 +6,11 @@ use libsel::abi::{CPtr, CapRights, ObjectType, Word};
 use libsel::bootinfo::initial;
 use libsel::cap::{CNode, Endpoint, Untyped};
 use libsel::invoke::RetypeTarget;
+use libsel::rt::ticks as now;
 use libsel::{Cap, sys};
 
 use super::fixture::{Fixture, at, shared, tag};
 use super::harness::{Outcome, Test, equal, test, within};
-use super::machine::now;
 use super::thread::{Options, Thread};
 
 /// The ticker wakes this often.

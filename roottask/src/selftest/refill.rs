@@ -9,11 +9,11 @@ use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use libsel::abi::{SCHED_CONTEXT_SPORADIC, Word};
 use libsel::cap::Notification;
+use libsel::rt::ticks as now;
 use libsel::{Cap, sys};
 
 use super::fixture::{Fixture, log, log_is, shared};
 use super::harness::{Failure, Outcome, Test, equal, eventually, test};
-use super::machine::now;
 use super::refill_model::Model;
 use super::spans::{self, MAX_SPANS, Recorder, record};
 use super::thread::{Options, Thread};

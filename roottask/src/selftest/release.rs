@@ -6,12 +6,12 @@ use core::sync::atomic::Ordering::Relaxed;
 use libsel::abi::{SCHED_CONTEXT_SPORADIC, Syscall, Word};
 use libsel::bootinfo::initial;
 use libsel::cap::{Notification, Tcb};
+use libsel::rt::ticks as now;
 use libsel::{Cap, Error, sys};
 
 use super::crowd::{Deed, roll_is, roll_length};
 use super::fixture::{Fixture, at, log, log_is, shared};
 use super::harness::{Failure, Outcome, Test, equal, eventually, fails, test, within};
-use super::machine::now;
 use super::refill_model::Model;
 use super::spans::{self, record, watch_clock, watch_for};
 use super::thread::{Options, Thread};

@@ -6,11 +6,11 @@ use libsel::abi::{CapRights, Register, Word};
 use libsel::bootinfo::initial;
 use libsel::cap::{Notification, Tcb};
 use libsel::invoke::CopyFlags;
+use libsel::rt::ticks as now;
 use libsel::{Cap, sys};
 
 use super::fixture::{log, log_is, shared};
 use super::harness::{Test, check, equal, test, within};
-use super::machine::now;
 use super::thread::Options;
 
 extern "C" fn log_argument(argument: Word) {

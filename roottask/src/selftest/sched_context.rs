@@ -6,11 +6,11 @@ use libsel::abi::{Label, MessageInfo, SCHED_CONTEXT_SPORADIC, Word};
 use libsel::bootinfo::initial;
 use libsel::cap::{Kind, SchedContext};
 use libsel::invoke;
+use libsel::rt::ticks as now;
 use libsel::{Cap, Error, sys};
 
 use super::fixture::{Fixture, at, log, log_is, shared};
 use super::harness::{Test, check, equal, eventually, fails, range, reply_is, test, within};
-use super::machine::now;
 use super::thread::{Options, Thread};
 
 /// Greatest budget and period, in microseconds (abi.md 3.1).

@@ -4,10 +4,10 @@ use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use libsel::abi::Word;
 use libsel::bootinfo::initial;
+use libsel::rt::ticks as now;
 
 use super::fixture::Fixture;
 use super::harness::{Failure, Outcome, excuse};
-use super::machine::now;
 use super::thread::Options;
 
 /// Spans that one recorder can write down.

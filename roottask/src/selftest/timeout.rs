@@ -2,13 +2,13 @@
 
 use libsel::abi::{CapRights, Word};
 use libsel::invoke::UserContext;
+use libsel::rt::ticks as now;
 use libsel::{Cap, sys};
 
 use super::code;
 use super::faulter::{Faulter, HANDLER_BADGE, Seen, registers};
 use super::fixture::Fixture;
 use super::harness::{Test, check, equal, eventually, test, within};
-use super::machine::now;
 use super::thread::Options;
 
 /// Label of a timeout message.

@@ -46,9 +46,13 @@ impl Surface for Pixels {
     }
 }
 
+fn pixel_bytes(framebuffer: &Framebuffer) -> u32 {
+    u32::from(framebuffer.bpp).div_ceil(8)
+}
+
 /// Bytes that a framebuffer covers, if it is one that the kernel can draw on.
 pub fn bytes(framebuffer: &Framebuffer) -> Option<u64> {
-    let pixel = u32::from(framebuffer.bpp).div_ceil(8);
+    let pixel = pixel_bytes(framebuffer);
     let fits = (3..=4).contains(&pixel) && framebuffer.width.checked_mul(pixel)? <= framebuffer.pitch;
     fits.then(|| u64::from(framebuffer.pitch) * u64::from(framebuffer.height))
 }
@@ -65,7 +69,7 @@ pub unsafe fn show(framebuffer: &Framebuffer, base: u64) {
     match &mut *screen {
         Some(screen) => screen.surface_mut().base = base,
         None => {
-            let pixel = u32::from(framebuffer.bpp).div_ceil(8);
+            let pixel = pixel_bytes(framebuffer);
             let Framebuffer { pitch, width, height, .. } = *framebuffer;
             screen
                 .insert(Screen::new(Pixels { base, paddr: framebuffer.addr, pitch, width, height, pixel }))
