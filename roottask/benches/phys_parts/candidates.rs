@@ -42,12 +42,12 @@ impl Frames for Peer {
         Peer(frames)
     }
 
-    #[inline]
+    #[inline(always)]
     fn take(&mut self, order: u8) -> u32 {
         self.0.alloc(1 << order).map_or(FAILED, |frame| frame as u32)
     }
 
-    #[inline]
+    #[inline(always)]
     fn give(&mut self, block: u32, order: u8) {
         self.0.dealloc(block as usize, 1 << order);
     }
@@ -108,12 +108,12 @@ impl<const CACHED: bool> Frames for Selkie<CACHED> {
         Selkie { phys, metadata_bytes: phys::metadata_bytes(MEMORY_BYTES) }
     }
 
-    #[inline]
+    #[inline(always)]
     fn take(&mut self, order: u8) -> u32 {
         self.phys.alloc(PAGE_BITS + order).map_or(FAILED, |block| (block.paddr >> PAGE_BITS) as u32)
     }
 
-    #[inline]
+    #[inline(always)]
     fn give(&mut self, block: u32, order: u8) {
         let paddr = u64::from(block) << PAGE_BITS;
         if self.phys.free_empty_at(paddr, PAGE_BITS + order).is_err() {

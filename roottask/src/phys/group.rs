@@ -32,8 +32,8 @@ const IDLE: u8 = 1;
 #[derive(Clone, Copy, Debug)]
 #[repr(C, align(16))]
 pub struct Group {
-    /// Bit n: the block that begins with page n of the group is handed out. So an address where no block of the group
-    /// begins never counts as one.
+    /// Bit n: the block that begins with page n of the group is handed out, or marked as if it were
+    /// ([`super::front`]). So an address where no block of the group begins never counts as one.
     pub(super) used: u64,
     /// First slot of the blocks that the group is cut into, if `split` says there are any. While it begins a block of
     /// a group or more: that block's slot.
@@ -50,7 +50,7 @@ pub struct Group {
 #[derive(Clone, Copy, Debug)]
 #[repr(C, align(16))]
 pub struct Back {
-    /// While cut: bit n = the block that begins with page n is neither handed out nor cached.
+    /// While cut: bit n = the block that begins with page n is not marked in `used` and in no ring.
     pub(super) free: u64,
     /// Two nodes of the tree of capabilities (see [`super::captree`]): an inner one and the group's own.
     pub(super) nodes: [Slot; 2],
@@ -93,9 +93,9 @@ impl Group {
         };
     }
 
-    /// Whether its blocks have 2^`size_bits` bytes, and the one that begins with page `page` is handed out.
+    /// Whether its blocks have 2^`size_bits` bytes, and the one that begins with page `page` is marked in `used`.
     #[inline(always)]
-    pub(super) fn has_in_use(&self, size_bits: u8, page: u32) -> bool {
+    pub(super) fn has_marked(&self, size_bits: u8, page: u32) -> bool {
         // Groups without blocks have no bit set.
         self.size == size_bits && self.used >> (page % 64) & 1 != 0
     }
@@ -112,7 +112,18 @@ pub const fn blocks_per_group(class: u8) -> u16 {
     64 >> class
 }
 
-/// The `free` word of a group of `class` whose blocks are all free: the bit of each block's first page.
-pub const fn all_free(class: u8) -> u64 {
-    u64::MAX / (u64::MAX >> (64 - (1 << class)))
+/// The `free` word of a group of `class` whose blocks are all free: the bit of each block's first page. 0 for what is no
+/// class.
+#[inline(always)]
+pub const fn all_free(class: usize) -> u64 {
+    const ALL_FREE: [u64; 16] = {
+        let mut words = [0; 16];
+        let mut class = 0;
+        while class < CLASSES {
+            words[class] = u64::MAX / (u64::MAX >> (64 - (1 << class)));
+            class += 1;
+        }
+        words
+    };
+    ALL_FREE[class % 16]
 }

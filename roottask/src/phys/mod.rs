@@ -27,9 +27,9 @@
 
 pub mod bitset;
 pub mod buddy;
-pub mod cache;
 pub mod captree;
 pub mod device;
+pub mod front;
 pub mod group;
 pub mod kernel;
 pub mod loose;
@@ -44,13 +44,12 @@ mod tests;
 
 use self::bitset::BitSet;
 use self::buddy::{Buddy, ORDERS};
-use self::cache::{CACHE_DEPTH, CACHED_SIZES, Cache};
 use self::captree::{CUT, Calls, CapTree};
 use self::device::{DeviceNode, Devices};
+use self::front::{FRONTS, Front, Hand, RING};
 use self::group::{Back, CLASSES, GROUP_BITS, Group, Kind, PAGE_BITS};
 use self::kernel::{KernelError, Slot, UntypedKernel};
 use self::loose::{LOOSE_MIN_BITS, Loose};
-use self::pages::Class;
 use self::small::{SMALL_MIN_BITS, Slab, Small};
 use self::stats::Stats;
 
@@ -175,8 +174,11 @@ pub struct Phys<'m, K> {
     backs: &'m mut [Back],
     words: &'m mut [u64],
     buddy: Buddy,
-    classes: [Class; CLASSES],
-    caches: [Cache; CACHED_SIZES],
+    /// By size, so that the size is no separate question; only that of single pages is ever in use.
+    hands: [Hand; FRONTS],
+    fronts: [Front; FRONTS],
+    /// By page class: groups with free blocks, the current ones apart.
+    partial: [BitSet; CLASSES],
     caching: bool,
     loose: Loose,
     small: Small<'m>,
@@ -201,8 +203,9 @@ impl<'m, K: UntypedKernel> Phys<'m, K> {
         let first = Buddy::words(count);
         Ok(Self {
             buddy: Buddy::new(0, count),
-            classes: core::array::from_fn(|class| Class::new(first + class * BitSet::words(count), count)),
-            caches: [Cache::EMPTY; CACHED_SIZES],
+            hands: [Hand::OFF; FRONTS],
+            fronts: [Front::NEW; FRONTS],
+            partial: core::array::from_fn(|class| BitSet::new(first + class * BitSet::words(count), count)),
             caching: true,
             loose: Loose::new(),
             small: Small::new(slabs),
@@ -282,9 +285,10 @@ impl<'m, K: UntypedKernel> Phys<'m, K> {
     /// Most blocks of each size: as many as are a [`CACHE_SHARE`]th of the memory, but one at least.
     fn set_cache_limits(&mut self) {
         self.trim();
-        for (size_bits, cache) in (PAGE_BITS..).zip(&mut self.caches) {
+        self.hands[0] = if self.caching { Hand::READY } else { Hand::OPENING };
+        for (size_bits, front) in (PAGE_BITS..).zip(&mut self.fronts) {
             let share = ((self.total_bytes / CACHE_SHARE) >> size_bits) as usize;
-            cache.set_limit(if self.caching { share.clamp(1, CACHE_DEPTH) } else { 0 });
+            front.set_limit(if self.caching { share.clamp(1, RING) } else { 0 });
         }
     }
 
@@ -307,15 +311,15 @@ impl<'m, K: UntypedKernel> Phys<'m, K> {
                 free_blocks[usize::from(class + PAGE_BITS)] += back.free.count_ones();
             }
         }
-        for (class, state) in self.classes.iter().enumerate() {
-            if state.spare(self.backs, class as u8) {
+        for (class, front) in self.fronts.iter().enumerate() {
+            free_blocks[class + usize::from(PAGE_BITS)] += front.open.count_ones() + front.count();
+            cached += u64::from(front.count()) << class << PAGE_BITS;
+            if class < CLASSES && front.has_spare(class) {
                 cached += 1 << GROUP_BITS;
             }
         }
-        for (size_bits, cache) in self.caches.iter().enumerate() {
-            free_blocks[size_bits + usize::from(PAGE_BITS)] += cache.count();
-            cached += u64::from(cache.count()) << size_bits << PAGE_BITS;
-        }
+        free_blocks[usize::from(PAGE_BITS)] += u32::from(self.hands[0].is_full());
+        cached += u64::from(self.hands[0].is_full()) << PAGE_BITS;
         for order in 0..ORDERS {
             free_blocks[order + usize::from(GROUP_BITS)] += self.buddy.count(self.words, order);
         }

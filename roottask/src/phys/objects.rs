@@ -37,7 +37,7 @@ impl<K: UntypedKernel> Phys<'_, K> {
 
     /// A page to be cut.
     fn alloc_slab_page(&mut self) -> Result<Block, Error> {
-        let page = match self.take_cached(0) {
+        let page = match self.take_front(0) {
             Some(page) => page,
             None => self.alloc_class(0)?,
         };

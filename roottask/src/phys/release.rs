@@ -1,6 +1,8 @@
 //! Release: into the caches, and from there into groups and the buddy system.
 
-use super::cache::{Cache, FLUSH_BATCH};
+use core::hint::cold_path;
+
+use super::front::{FLUSH_BATCH, Front, Hand};
 use super::group::{GROUP_BITS, Group, Kind, PAGE_BITS};
 use super::kernel::UntypedKernel;
 use super::{Block, Error, Phys, page_at};
@@ -29,38 +31,93 @@ impl<K: UntypedKernel> Phys<'_, K> {
     ///
     /// # Errors
     /// [`Error::NotAllocated`].
-    #[inline]
+    #[inline(always)]
     pub fn free_empty_at(&mut self, paddr: u64, size_bits: u8) -> Result<(), Error> {
-        let class = usize::from(size_bits.wrapping_sub(PAGE_BITS));
         let page = page_at(paddr);
-        if let Some(record) = self.groups.get_mut((page / 64) as usize)
-            && let Some(cache) = self.caches.get_mut(class)
-            && record.has_in_use(size_bits, page as u32)
-            && cache.push(page as u32)
-        {
-            record.used ^= 1 << (page % 64);
-            return Ok(());
+        let class = usize::from(size_bits.wrapping_sub(PAGE_BITS));
+        if let Some(hand) = self.hands.get(class) {
+            // Only single pages have a hand that is one of these.
+            let done = match *hand {
+                Hand::READY => self.free_into_hand(page),
+                Hand::OPENING => self.free_as_open(page),
+                _ => false,
+            };
+            if done {
+                return Ok(());
+            }
+            cold_path();
+            if let Some(record) = self.groups.get_mut((page / 64) as usize)
+                && record.has_marked(size_bits, page as u32)
+                && !self.hands[class].is_full()
+                && let Some(front) = self.fronts.get_mut(class)
+                && !front.has_open(page as u32)
+                && front.push(page as u32)
+            {
+                record.used ^= 1 << (page % 64);
+                return Ok(());
+            }
         }
-        self.free_uncached(paddr, size_bits)
+        cold_path();
+        self.free_behind(paddr, size_bits)
     }
 
-    /// The same without a place in the cache.
-    #[inline(never)]
-    fn free_uncached(&mut self, paddr: u64, size_bits: u8) -> Result<(), Error> {
-        let page = page_at(paddr);
-        let record = match self.groups.get_mut((page / 64) as usize) {
-            Some(record) if record.has_in_use(size_bits, page as u32) => record,
-            _ => return self.free_apart(paddr, size_bits),
-        };
-        record.used ^= 1 << (page % 64);
-        let (class, page) = (usize::from(size_bits - PAGE_BITS), page as u32);
-        if self.caches.get(class).is_none_or(Cache::is_off) {
-            self.merge_in_groups(page, size_bits);
-        } else {
-            self.flush(class, FLUSH_BATCH);
-            self.caches[class].push(page);
+    /// Takes a single page back into the hand, if nothing is to be written for it.
+    #[inline(always)]
+    fn free_into_hand(&mut self, page: u64) -> bool {
+        let taken = self.is_in_full(page) && (page / 64) as u32 != self.fronts[0].current;
+        if taken {
+            self.hands[0] = Hand::of(page as u32);
         }
+        taken
+    }
+
+    /// Takes a single page back as the only open one, if nothing else is to be written for it.
+    #[inline(always)]
+    fn free_as_open(&mut self, page: u64) -> bool {
+        let taken = self.fronts[0].open == 0 && self.is_in_full(page);
+        if taken {
+            self.fronts[0].reopen(page as u32);
+        }
+        taken
+    }
+
+    /// Whether a page begins there that belongs to a group in which all are marked as handed out: so no other ones are free
+    /// than those in the front.
+    #[inline(always)]
+    fn is_in_full(&self, page: u64) -> bool {
+        // Only a group of single pages can have all marks.
+        self.groups.get((page / 64) as usize).is_some_and(|record| record.used == u64::MAX)
+    }
+
+    /// The same without a place in the front.
+    #[inline(never)]
+    fn free_behind(&mut self, paddr: u64, size_bits: u8) -> Result<(), Error> {
+        let page = page_at(paddr);
+        if !self.has_in_use(page, size_bits) {
+            return self.free_apart(paddr, size_bits);
+        }
+        if let Some(page) = self.hands[0].page() {
+            self.hands[0] = Hand::RESTING;
+            self.put_in_ring(page, PAGE_BITS);
+        }
+        self.put_in_ring(page as u32, size_bits);
         Ok(())
+    }
+
+    /// Puts a block that is marked as handed out into the ring, or where it goes without.
+    fn put_in_ring(&mut self, page: u32, size_bits: u8) {
+        self.groups[(page / 64) as usize].used ^= 1 << (page % 64);
+        let class = usize::from(size_bits - PAGE_BITS);
+        if self.fronts.get(class).is_none_or(Front::is_off) {
+            return self.merge_in_groups(page, size_bits);
+        }
+        if !self.fronts[class].push(page) {
+            if class >= 6 {
+                return self.merge_in_groups(page, size_bits);
+            }
+            self.flush(class, FLUSH_BATCH);
+            self.fronts[class].push(page);
+        }
     }
 
     /// Takes back a block below a page, a loose piece or device memory.
@@ -84,14 +141,23 @@ impl<K: UntypedKernel> Phys<'_, K> {
         self.devices.find_used(&place).or_else(|| self.loose.find_used(paddr, size_bits))
     }
 
+    /// Whether a block of 2^`size_bits` bytes that begins with `page` is handed out. Only for blocks out of groups.
+    fn has_in_use(&self, page: u64, size_bits: u8) -> bool {
+        let record = self.groups.get((page / 64) as usize);
+        let class = usize::from(size_bits.wrapping_sub(PAGE_BITS));
+        record.is_some_and(|record| record.has_marked(size_bits, page as u32))
+            && self.fronts.get(class).is_none_or(|front| !front.has_open(page as u32))
+            && self.hands[0].page() != Some(page as u32)
+    }
+
     /// The capability of a block that is handed out; an error if it is not, exactly so.
     fn check_used(&self, block: &Block) -> Result<(), Error> {
         let page = page_at(block.paddr);
-        let slot = match self.groups.get((page / 64) as usize) {
-            Some(record) if record.has_in_use(block.size_bits, page as u32) => {
-                Some(record.slot(page as u32, usize::from(block.size_bits - PAGE_BITS)))
-            }
-            _ => self.find_apart(block.paddr, block.size_bits).map(|block| block.slot),
+        let slot = if self.has_in_use(page, block.size_bits) {
+            let record = &self.groups[(page / 64) as usize];
+            Some(record.slot(page as u32, usize::from(block.size_bits - PAGE_BITS)))
+        } else {
+            self.find_apart(block.paddr, block.size_bits).map(|block| block.slot)
         };
         if slot == Some(block.slot) { Ok(()) } else { Err(Error::NotAllocated) }
     }
@@ -134,11 +200,20 @@ impl<K: UntypedKernel> Phys<'_, K> {
     /// Merges the oldest blocks of a cache, up to `count`. Whether there was any.
     #[inline(never)]
     pub(super) fn flush(&mut self, class: usize, count: usize) -> bool {
-        let before = self.caches[class].count();
+        let before = self.fronts[class].count();
         for _ in 0..count {
-            let Some(page) = self.caches[class].pop_oldest() else { break };
+            let Some(page) = self.fronts[class].pop_oldest() else { break };
             self.merge_in_groups(page, PAGE_BITS + class as u8);
         }
         before != 0
+    }
+
+    /// Merges the page in the hand. Whether there was one.
+    pub(super) fn empty_hand(&mut self) -> bool {
+        let Some(page) = self.hands[0].page() else { return false };
+        self.hands[0] = Hand::READY;
+        self.groups[(page / 64) as usize].used ^= 1 << (page % 64);
+        self.merge_in_groups(page, PAGE_BITS);
+        true
     }
 }

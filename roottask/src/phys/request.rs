@@ -1,7 +1,9 @@
 //! Allocation: the choice between page classes, groups, loose pieces and device memory.
 
+use core::hint::cold_path;
+
 use super::buddy::ORDERS;
-use super::cache::CACHED_SIZES;
+use super::front::{FRONTS, Hand};
 use super::group::{CLASSES, GROUP_BITS, Kind, PAGE_BITS};
 use super::kernel::{Slot, UntypedKernel};
 use super::pages::TRIM_STEPS;
@@ -53,17 +55,20 @@ impl<K: UntypedKernel> Phys<'_, K> {
     ///
     /// # Errors
     /// [`Error::OutOfMemory`], [`Error::BadBlock`], [`Error::Kernel`].
-    #[inline]
+    #[inline(always)]
     pub fn alloc(&mut self, size_bits: u8) -> Result<Block, Error> {
         let class = usize::from(size_bits.wrapping_sub(PAGE_BITS));
-        if let Some(block) = self.take_cached(class) {
-            return Ok(block);
-        }
-        if class < CLASSES
-            && let Some(page) = self.take_page(class)
+        if let Some(hand) = self.hands.get_mut(class)
+            && let Some(page) = hand.page()
         {
+            *hand = Hand::READY;
             return Ok(self.hand_out_page(class, page));
         }
+        cold_path();
+        if let Some(block) = self.take_front(class) {
+            return Ok(block);
+        }
+        cold_path();
         self.alloc_slow(size_bits).map(Words::block)
     }
 
@@ -104,8 +109,8 @@ impl<K: UntypedKernel> Phys<'_, K> {
         if let Some(index) = self.buddy.take(self.words, order) {
             return Some(index);
         }
-        let mut longer = order + CLASSES..CACHED_SIZES;
-        let class = longer.find(|class| self.caches[*class].count() != 0)?;
+        let mut longer = order + CLASSES..FRONTS;
+        let class = longer.find(|class| self.fronts[*class].count() != 0)?;
         self.flush(class, 1);
         self.buddy.take(self.words, order)
     }
@@ -154,10 +159,10 @@ impl<K: UntypedKernel> Phys<'_, K> {
         match size(size_bits)? {
             Size::Small => self.alloc_loose(size_bits, limit),
             Size::Class(class) => {
-                let state = &self.classes[class];
-                let group = match state.partial.first(self.words) {
+                let front = &self.fronts[class];
+                let group = match self.partial[class].first(self.words) {
                     Some(group) if u64::from(group) < end => group,
-                    _ if u64::from(state.current) < end && state.has_current(self.backs) => state.current,
+                    _ if u64::from(front.current) < end && front.open != 0 => front.current,
                     _ => {
                         if let Ok(piece) = self.alloc_loose(size_bits, limit) {
                             return Ok(piece);
@@ -167,7 +172,7 @@ impl<K: UntypedKernel> Phys<'_, K> {
                         group
                     }
                 };
-                let page = group * 64 + self.backs[group as usize].free.trailing_zeros();
+                let page = self.first_free(class, group);
                 self.take_page_at(class, page);
                 Ok(self.hand_out_page(class, page))
             }
@@ -233,20 +238,26 @@ impl<K: UntypedKernel> Phys<'_, K> {
         }
     }
 
-    /// The block of this class that was freed last.
+    /// The block of this class that was freed last, or an open one.
     #[inline(always)]
-    pub(super) fn take_cached(&mut self, class: usize) -> Option<Block> {
-        let page = self.caches.get_mut(class)?.pop()?;
+    pub(super) fn take_front(&mut self, class: usize) -> Option<Block> {
+        let front = self.fronts.get_mut(class)?;
+        if let Some(page) = front.pop() {
+            self.groups[(page / 64) as usize].used |= 1 << (page % 64);
+            return Some(self.hand_out_page(class, page));
+        }
+        let page = front.take_open()?;
+        if self.hands[0] == Hand::RESTING {
+            self.hands[0] = Hand::READY;
+        }
         Some(self.hand_out_page(class, page))
     }
 
-    /// Marks the block of 2^(12 + `class`) bytes that begins with `page` as handed out. Its capability is there.
+    /// The block of 2^(12 + `class`) bytes that begins with `page` and was marked as handed out. Its capability is there.
     #[inline(always)]
     fn hand_out_page(&mut self, class: usize, page: u32) -> Block {
         self.allocations += 1;
-        let record = &mut self.groups[(page / 64) as usize];
-        record.used |= 1 << (page % 64);
-        let slot = record.slot(page, class);
+        let slot = self.groups.get((page / 64) as usize).map_or(0, |record| record.slot(page, class));
         Block { paddr: u64::from(page) << PAGE_BITS, slot, size_bits: PAGE_BITS + class as u8 }
     }
 

@@ -59,25 +59,38 @@ pub fn check(phys: &TestPhys) {
     let mut free_pages = 0u64;
     for (number, (group, back)) in phys.groups.iter().zip(phys.backs.iter()).enumerate() {
         let Kind::Pages(class) = group.kind() else { continue };
-        let state = &phys.classes[usize::from(class)];
-        let current = state.current == number as u32;
-        assert_eq!(group.split, class + 1);
+        let class = usize::from(class);
+        let front = &phys.fronts[class];
+        let current = front.current == number as u32;
+        let all = group::all_free(class);
+        assert_eq!(usize::from(group.split), class + 1);
         assert_eq!(back.free & group.used, 0, "free, but handed out");
-        assert_eq!(group.used & !group::all_free(class), 0);
-        assert_eq!(state.partial.contains(phys.words, number as u32), back.free != 0 && !current);
-        assert!(current || back.free != group::all_free(class), "free group was not merged");
-        free_pages += u64::from((group::all_free(class) & !group.used).count_ones()) << (PAGE_BITS + class);
+        assert_eq!(group.used & !all, 0);
+        assert_eq!(phys.partial[class].contains(phys.words, number as u32), back.free != 0);
+        assert!(back.free != all, "free group was not merged");
+        let mut free = all & !group.used;
+        if current {
+            assert!(back.free == 0 && front.open & !group.used == 0);
+            free |= front.open;
+        }
+        free_pages += u64::from(free.count_ones()) << (usize::from(PAGE_BITS) + class);
     }
     let mut cached_blocks = 0;
-    for (class, cache) in (0..).zip(&phys.caches) {
-        let mut cache = *cache;
-        while let Some(page) = cache.pop() {
+    for (class, front) in (0..).zip(&phys.fronts) {
+        let mut front = *front;
+        while let Some(page) = front.pop() {
             let group = phys.groups[(page / 64) as usize];
-            assert!(!group.has_in_use(PAGE_BITS + class, page));
+            assert!(!group.has_marked(PAGE_BITS + class, page));
             if PAGE_BITS + class >= GROUP_BITS {
                 cached_blocks += 1 << (PAGE_BITS + class);
             }
         }
+    }
+    if let Some(page) = phys.hands[0].page() {
+        assert!(
+            phys.groups[(page / 64) as usize].has_marked(PAGE_BITS, page) && !phys.fronts[0].has_open(page)
+        );
+        cached_blocks += 1 << PAGE_BITS;
     }
     let small: u64 = (SMALL_MIN_BITS..PAGE_BITS).map(|bits| u64::from(phys.small.count(bits)) << bits).sum();
     let loose: u64 = (LOOSE_MIN_BITS..GROUP_BITS).map(|bits| u64::from(phys.loose.count(bits)) << bits).sum();

@@ -57,7 +57,7 @@ fn a_run_that_only_cached_blocks_can_make_is_made_of_them() {
 fn each_order_has_a_cache_that_counts_as_free_and_can_be_switched_off() {
     let mut phys = low_and_high();
     let total = phys.stats().total;
-    for size_bits in PAGE_BITS..PAGE_BITS + CACHED_SIZES as u8 {
+    for size_bits in PAGE_BITS..PAGE_BITS + FRONTS as u8 {
         let block = phys.alloc(size_bits).unwrap();
         let other = phys.alloc(size_bits).unwrap();
         phys.free_empty(block).unwrap();
