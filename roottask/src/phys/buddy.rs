@@ -59,6 +59,12 @@ impl Buddy {
         self.orders.checked_ilog2()
     }
 
+    /// Whether there is a free block of `order` or more.
+    #[inline(always)]
+    pub fn has(&self, order: usize) -> bool {
+        self.orders >> order != 0
+    }
+
     #[inline]
     fn insert(&mut self, words: &mut [u64], order: usize, index: u32) {
         self.free[order].insert(words, index);

@@ -2,7 +2,7 @@
 
 use core::hint::cold_path;
 
-use super::front::{FLUSH_BATCH, Front, Hand};
+use super::front::{FLUSH_BATCH, Hand};
 use super::group::{GROUP_BITS, Group, Kind, PAGE_BITS};
 use super::kernel::UntypedKernel;
 use super::{Block, Error, Phys, page_at};
@@ -93,6 +93,14 @@ impl<K: UntypedKernel> Phys<'_, K> {
     #[inline(never)]
     fn free_behind(&mut self, paddr: u64, size_bits: u8) -> Result<(), Error> {
         let page = page_at(paddr);
+        if size_bits >= GROUP_BITS
+            && let Some(record) = self.groups.get_mut((page / 64) as usize)
+            && record.has_marked(size_bits, page as u32)
+        {
+            record.used = 0;
+            self.merge_in_groups(page as u32, size_bits);
+            return Ok(());
+        }
         if !self.has_in_use(page, size_bits) {
             return self.free_apart(paddr, size_bits);
         }
@@ -104,17 +112,14 @@ impl<K: UntypedKernel> Phys<'_, K> {
         Ok(())
     }
 
-    /// Puts a block that is marked as handed out into the ring, or where it goes without.
+    /// Puts a block of a page class that is marked as handed out into the ring, or where it goes without.
     fn put_in_ring(&mut self, page: u32, size_bits: u8) {
         self.groups[(page / 64) as usize].used ^= 1 << (page % 64);
         let class = usize::from(size_bits - PAGE_BITS);
-        if self.fronts.get(class).is_none_or(Front::is_off) {
-            return self.merge_in_groups(page, size_bits);
+        if self.fronts[class].is_off() {
+            return self.give_page(class, page);
         }
         if !self.fronts[class].push(page) {
-            if class >= 6 {
-                return self.merge_in_groups(page, size_bits);
-            }
             self.flush(class, FLUSH_BATCH);
             self.fronts[class].push(page);
         }

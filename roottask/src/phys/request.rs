@@ -74,33 +74,47 @@ impl<K: UntypedKernel> Phys<'_, K> {
 
     #[inline(never)]
     fn alloc_slow(&mut self, size_bits: u8) -> Result<Words, Error> {
-        self.alloc_uncached(size_bits).map(Words::new)
+        let block = match size(size_bits)? {
+            Size::Order(order) => self.alloc_groups(order),
+            Size::Class(class) => self.alloc_uncached(size_bits, |phys| phys.alloc_class(class)),
+            Size::Small => self.alloc_uncached(size_bits, |phys| phys.alloc_small(size_bits)),
+        };
+        block.map(Words::new)
     }
 
-    fn alloc_uncached(&mut self, size_bits: u8) -> Result<Block, Error> {
-        let mut result = self.alloc_exact(size_bits);
-        // Merged is as much as is needed: that bounds what the request takes.
+    /// A block of 2^`order` groups. Of what is cached, as much is merged as is needed: that bounds what the request takes.
+    #[inline]
+    fn alloc_groups(&mut self, order: usize) -> Result<Block, Error> {
+        let mut step = 0;
+        loop {
+            if let Some(index) = self.take_groups(order) {
+                return self.hand_out(order, index);
+            }
+            while !(self.trim_step(step) && self.buddy.has(order)) {
+                step += 1;
+                if step == TRIM_STEPS {
+                    return Err(Error::OutOfMemory);
+                }
+            }
+        }
+    }
+
+    /// What `exact` finds, if need be after merging cached blocks, or a larger block.
+    fn alloc_uncached(
+        &mut self,
+        size_bits: u8,
+        exact: impl Fn(&mut Self) -> Result<Block, Error>,
+    ) -> Result<Block, Error> {
+        let mut result = exact(self);
         for step in 0..TRIM_STEPS {
             if result != Err(Error::OutOfMemory) {
                 return result;
             }
             if self.trim_step(step) {
-                result = self.alloc_exact(size_bits);
+                result = exact(self);
             }
         }
         if result == Err(Error::OutOfMemory) { self.alloc_larger(size_bits) } else { result }
-    }
-
-    /// A block of exactly the size, without giving up what is cached.
-    fn alloc_exact(&mut self, size_bits: u8) -> Result<Block, Error> {
-        match size(size_bits)? {
-            Size::Small => self.alloc_small(size_bits),
-            Size::Class(class) => self.alloc_class(class),
-            Size::Order(order) => {
-                let index = self.take_groups(order).ok_or(Error::OutOfMemory)?;
-                self.hand_out(order, index)
-            }
-        }
     }
 
     /// A block of 2^`order` groups out of the buddy system. When that has none, a longer one that is cached goes back
@@ -117,6 +131,7 @@ impl<K: UntypedKernel> Phys<'_, K> {
 
     /// A loose piece, or a block out of a group.
     pub(super) fn alloc_class(&mut self, class: usize) -> Result<Block, Error> {
+        self.wake_hand();
         if let Some(page) = self.take_page(class) {
             return Ok(self.hand_out_page(class, page));
         }
@@ -247,10 +262,16 @@ impl<K: UntypedKernel> Phys<'_, K> {
             return Some(self.hand_out_page(class, page));
         }
         let page = front.take_open()?;
-        if self.hands[0] == Hand::RESTING {
+        self.wake_hand();
+        Some(self.hand_out_page(class, page))
+    }
+
+    /// When a ring is empty, the hand is used again.
+    #[inline(always)]
+    fn wake_hand(&mut self) {
+        if self.hands[0] == Hand::RESTING && self.fronts[0].count() == 0 {
             self.hands[0] = Hand::READY;
         }
-        Some(self.hand_out_page(class, page))
     }
 
     /// The block of 2^(12 + `class`) bytes that begins with `page` and was marked as handed out. Its capability is there.
