@@ -11,9 +11,6 @@ use super::group::{CLASSES, Kind, NO_GROUP, all_free};
 use super::kernel::UntypedKernel;
 use super::{Error, Phys};
 
-/// Steps of [`Phys::trim`].
-pub(super) const TRIM_STEPS: usize = FRONTS + 1;
-
 impl<K: UntypedKernel> Phys<'_, K> {
     /// Takes a block of `class`: the page that it begins with. None: every group of the class is full.
     #[inline]
@@ -107,14 +104,13 @@ impl<K: UntypedKernel> Phys<'_, K> {
 
     /// Merges what is kept for speed: cached blocks, slabs and groups that are wholly free. Whether there was any.
     pub fn trim(&mut self) -> bool {
-        (0..TRIM_STEPS).filter(|step| self.trim_step(*step)).count() != 0
+        // The longest blocks first.
+        let any = (0..FRONTS).rev().filter(|class| self.flush(*class, RING)).count() != 0;
+        self.trim_rest() || any
     }
 
-    /// One step of it, of [`TRIM_STEPS`]: the longest blocks first.
-    pub(super) fn trim_step(&mut self, step: usize) -> bool {
-        if step < FRONTS {
-            return self.flush(FRONTS - 1 - step, RING);
-        }
+    /// The same for what is in no ring.
+    pub(super) fn trim_rest(&mut self) -> bool {
         let mut any = self.empty_hand();
         any |= self.trim_slabs();
         for class in 0..CLASSES {

@@ -6,7 +6,6 @@ use super::buddy::ORDERS;
 use super::front::{FRONTS, Hand};
 use super::group::{CLASSES, GROUP_BITS, Kind, PAGE_BITS};
 use super::kernel::{Slot, UntypedKernel};
-use super::pages::TRIM_STEPS;
 use super::small::SMALL_MIN_BITS;
 use super::{Block, Error, Phys};
 
@@ -75,58 +74,40 @@ impl<K: UntypedKernel> Phys<'_, K> {
     #[inline(never)]
     fn alloc_slow(&mut self, size_bits: u8) -> Result<Words, Error> {
         let block = match size(size_bits)? {
-            Size::Order(order) => self.alloc_groups(order),
-            Size::Class(class) => self.alloc_uncached(size_bits, |phys| phys.alloc_class(class)),
-            Size::Small => self.alloc_uncached(size_bits, |phys| phys.alloc_small(size_bits)),
+            Size::Order(order) => match self.take_groups(order) {
+                Some(index) => self.hand_out(order, index),
+                None => Err(Error::OutOfMemory),
+            },
+            Size::Class(class) => match self.alloc_class(class) {
+                Err(Error::OutOfMemory) => self.alloc_larger(class),
+                result => result,
+            },
+            Size::Small => self.alloc_small(size_bits),
         };
         block.map(Words::new)
     }
 
-    /// A block of 2^`order` groups. Of what is cached, as much is merged as is needed: that bounds what the request takes.
-    #[inline]
-    fn alloc_groups(&mut self, order: usize) -> Result<Block, Error> {
-        let mut step = 0;
-        loop {
-            if let Some(index) = self.take_groups(order) {
-                return self.hand_out(order, index);
-            }
-            while !(self.trim_step(step) && self.buddy.has(order)) {
-                step += 1;
-                if step == TRIM_STEPS {
-                    return Err(Error::OutOfMemory);
+    /// A block of 2^`order` groups out of the buddy system.
+    fn take_groups(&mut self, order: usize) -> Option<u32> {
+        match self.buddy.take(self.words, order) {
+            None if self.merge_for(order) => self.buddy.take(self.words, order),
+            taken => taken,
+        }
+    }
+
+    /// Merges what is cached until there is a free block of 2^`order` groups, and no more: that bounds what a request takes.
+    #[inline(never)]
+    fn merge_for(&mut self, order: usize) -> bool {
+        // The shortest of those that suffice, then what may become one together with its neighbours.
+        let enough = (order + CLASSES).min(FRONTS);
+        for class in (enough..FRONTS).chain((0..enough).rev()) {
+            while self.flush(class, 1) {
+                if self.buddy.has(order) {
+                    return true;
                 }
             }
         }
-    }
-
-    /// What `exact` finds, if need be after merging cached blocks, or a larger block.
-    fn alloc_uncached(
-        &mut self,
-        size_bits: u8,
-        exact: impl Fn(&mut Self) -> Result<Block, Error>,
-    ) -> Result<Block, Error> {
-        let mut result = exact(self);
-        for step in 0..TRIM_STEPS {
-            if result != Err(Error::OutOfMemory) {
-                return result;
-            }
-            if self.trim_step(step) {
-                result = exact(self);
-            }
-        }
-        if result == Err(Error::OutOfMemory) { self.alloc_larger(size_bits) } else { result }
-    }
-
-    /// A block of 2^`order` groups out of the buddy system. When that has none, a longer one that is cached goes back
-    /// to it first.
-    fn take_groups(&mut self, order: usize) -> Option<u32> {
-        if let Some(index) = self.buddy.take(self.words, order) {
-            return Some(index);
-        }
-        let mut longer = order + CLASSES..FRONTS;
-        let class = longer.find(|class| self.fronts[*class].count() != 0)?;
-        self.flush(class, 1);
-        self.buddy.take(self.words, order)
+        self.trim_rest() && self.buddy.has(order)
     }
 
     /// A loose piece, or a block out of a group.
@@ -138,21 +119,21 @@ impl<K: UntypedKernel> Phys<'_, K> {
         if let Ok(piece) = self.alloc_loose(PAGE_BITS + class as u8, u64::MAX) {
             return Ok(piece);
         }
-        let group = self.take_groups(0).ok_or(Error::OutOfMemory)?;
-        self.open_group(class, group)?;
+        if let Some(group) = self.take_groups(0) {
+            self.open_group(class, group)?;
+        }
         let page = self.take_page(class).ok_or(Error::OutOfMemory)?;
         Ok(self.hand_out_page(class, page))
     }
 
     /// A block of less than a group out of a group that is cut into larger ones, or a larger loose piece.
-    fn alloc_larger(&mut self, size_bits: u8) -> Result<Block, Error> {
-        let Size::Class(class) = size(size_bits)? else { return Err(Error::OutOfMemory) };
+    fn alloc_larger(&mut self, class: usize) -> Result<Block, Error> {
         for class in class + 1..CLASSES {
             if let Some(page) = self.take_page(class) {
                 return Ok(self.hand_out_page(class, page));
             }
         }
-        (size_bits + 1..GROUP_BITS)
+        (PAGE_BITS + class as u8 + 1..GROUP_BITS)
             .find_map(|bits| self.alloc_loose(bits, u64::MAX).ok())
             .ok_or(Error::OutOfMemory)
     }
