@@ -107,7 +107,7 @@ const fn page_at(paddr: u64) -> u64 {
 }
 
 /// Which part of the memory the cache of one block size may hold.
-const CACHE_SHARE: u64 = 512;
+const CACHE_SHARE: u64 = 256;
 /// log2 of the largest untyped (abi.md 3.1).
 pub const MAX_SIZE_BITS: u8 = 47;
 /// End of the physical addresses that untypeds can have.
