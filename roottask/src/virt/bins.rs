@@ -6,11 +6,13 @@
 //! Chunks in which a large page can begin are in a second set of lists, by their length from that address on: so
 //! requests aligned to large pages find what fits as quickly as others, and leave the longest chunks whole.
 
+use core::hint::select_unpredictable;
+
 use super::PAGE_BYTES;
 use super::nodes::{NIL, Node, NodeId, NodePool};
 
 /// Lengths below this many pages have lists of their own.
-const EXACT: u64 = 32;
+const EXACT: u64 = 2 << STEP_BITS;
 /// log2 of the lists for one doubling above that.
 const STEP_BITS: u32 = 4;
 /// Lists: the last is for the longest that 64-bit addresses allow.
@@ -34,12 +36,9 @@ pub struct Bins<const LARGE: bool> {
 #[inline(always)]
 pub fn bin(len: u64) -> usize {
     let pages = len / PAGE_BYTES;
-    if pages < EXACT {
-        return pages as usize;
-    }
-    let log = pages.ilog2();
-    let step = (pages >> (log - STEP_BITS)) as usize & ((1 << STEP_BITS) - 1);
-    EXACT as usize + (((log - EXACT.ilog2()) as usize) << STEP_BITS) + step
+    // Without a branch: lengths come in no order that a processor could foresee. Lists 16 to 31 are the first doubling.
+    let doublings = (pages | (1 << STEP_BITS)).ilog2() - STEP_BITS;
+    ((doublings as usize) << STEP_BITS) + (pages >> doublings) as usize
 }
 
 impl<const LARGE: bool> Bins<LARGE> {
@@ -100,33 +99,29 @@ impl<const LARGE: bool> Bins<LARGE> {
         if LARGE { &mut node.child } else { &mut node.bin }
     }
 
-    /// Makes a chunk of a length, not zero, the head of its list; returns the one that was. Its links are the caller's.
+    /// Makes a chunk of a length, not zero, the head of its list.
     #[inline(always)]
-    pub fn push(&mut self, length: u64, id: NodeId) -> NodeId {
+    pub fn push(&mut self, pool: &mut NodePool, id: NodeId, length: u64) {
         let bin = bin(length);
         self.filled[bin / 64] |= 1 << (bin % 64);
         self.words |= 1 << (bin / 64);
-        core::mem::replace(&mut self.heads[bin], id)
+        let next = core::mem::replace(&mut self.heads[bin], id);
+        Self::links_mut(pool.at_mut(select_unpredictable(next == NIL, id, next)))[0] = id;
+        *Self::links_mut(pool.at_mut(id)) = [NIL, next];
     }
 
-    /// Takes a chunk of a length, not zero, and with these neighbours out of its list.
+    /// Takes a chunk of a length, not zero, and with these neighbours out of its list. Without branches: where in its list
+    /// a chunk is cannot be foreseen. What would be written to a neighbour that does not exist goes to the chunk itself.
     #[inline(always)]
-    pub fn remove(&mut self, pool: &mut NodePool, length: u64, [prev, next]: [NodeId; 2]) {
-        if next != NIL {
-            Self::links_mut(pool.at_mut(next))[0] = prev;
-        }
-        if prev != NIL {
-            Self::links_mut(pool.at_mut(prev))[1] = next;
-            return;
-        }
+    pub fn remove(&mut self, pool: &mut NodePool, id: NodeId, length: u64, [prev, next]: [NodeId; 2]) {
+        Self::links_mut(pool.at_mut(select_unpredictable(next == NIL, id, next)))[0] = prev;
+        Self::links_mut(pool.at_mut(select_unpredictable(prev == NIL, id, prev)))[1] = next;
         let bin = bin(length);
-        self.heads[bin] = next;
-        if next == NIL {
-            self.filled[bin / 64] &= !(1 << (bin % 64));
-            if self.filled[bin / 64] == 0 {
-                self.words &= !(1 << (bin / 64));
-            }
-        }
+        let head = select_unpredictable(prev == NIL, next, self.heads[bin]);
+        self.heads[bin] = head;
+        let word = &mut self.filled[bin / 64];
+        *word &= !(u64::from(head == NIL) << (bin % 64));
+        self.words &= !(u32::from(*word == 0) << (bin / 64));
     }
 
     /// A chunk whose length in these lists is at least `len`: out of the list that may hold shorter ones, within a

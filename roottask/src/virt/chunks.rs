@@ -31,17 +31,11 @@ impl AddressSpace {
     /// Puts a free chunk into the bins.
     #[inline]
     pub(super) fn bin(&mut self, pool: &mut NodePool, id: NodeId) {
-        let node = pool.at_mut(id);
-        let next = self.bins.push(node.len, id);
-        node.bin = [NIL, next];
-        let large = node.large_len();
-        let large_next = if large == 0 { NIL } else { self.large_bins.push(large, id) };
-        node.child = [NIL, large_next];
-        if next != NIL {
-            pool.at_mut(next).bin[0] = id;
-        }
-        if large_next != NIL {
-            pool.at_mut(large_next).child[0] = id;
+        let node = pool.at(id);
+        let (len, large) = (node.len, node.large_len());
+        self.bins.push(pool, id, len);
+        if large != 0 {
+            self.large_bins.push(pool, id, large);
         }
     }
 
@@ -51,9 +45,9 @@ impl AddressSpace {
         let node = pool.at(id);
         let (len, links) = (node.len, node.bin);
         let (large, large_links) = (node.large_len(), node.child);
-        self.bins.remove(pool, len, links);
+        self.bins.remove(pool, id, len, links);
         if large != 0 {
-            self.large_bins.remove(pool, large, large_links);
+            self.large_bins.remove(pool, id, large, large_links);
         }
     }
 

@@ -1,5 +1,7 @@
 //! The list of chunks and its sections, which are the nodes of the tree.
 
+use core::hint::select_unpredictable;
+
 use super::AddressSpace;
 use super::nodes::{NIL, Node, NodeId, NodePool, State};
 
@@ -92,9 +94,10 @@ impl AddressSpace {
             self.tree.remove(pool, section);
             pool.give(section);
             self.nodes -= 1;
-        } else if node.next == id {
-            node.next = next;
-            node.start = next_start;
+        } else {
+            let is_first = node.next == id;
+            node.next = select_unpredictable(is_first, next, node.next);
+            node.start = select_unpredictable(is_first, next_start, node.start);
         }
     }
 }
