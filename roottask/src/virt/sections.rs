@@ -6,7 +6,7 @@ use super::AddressSpace;
 use super::nodes::{NIL, Node, NodeId, NodePool, State};
 
 /// Chunks in one section at most: the longest walk from a node of the tree.
-pub(super) const SECTION_CHUNKS: u8 = 6;
+pub(super) const SECTION_CHUNKS: u8 = 8;
 
 impl AddressSpace {
     /// The chunk that holds `addr`, or the last one if it lies above all.
