@@ -45,7 +45,7 @@ const RUNS: [Run; 4] = [
     },
     Run {
         package: "roottask",
-        filters: &["phys::bitset", "phys::cache", "virt::bins", "virt::split", "virt::tests::cases"],
+        filters: &["phys::bitset", "phys::front", "virt::bins", "virt::split", "virt::tests::cases"],
         // The tables of the tests live for ever, as those of the root task do.
         flags: "-Zmiri-strict-provenance -Zmiri-ignore-leaks",
         reason: "strict",

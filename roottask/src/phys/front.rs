@@ -9,8 +9,8 @@
 //! * for page classes the **open** blocks: the free ones of the current group (`pages.rs`).
 //!
 //! Neither bitmaps nor capabilities are touched on these ways, which most requests take. Blocks in ring and hand
-//! count as used for the layers below, so they are merged later, a few at a time: the oldest ones when the ring is
-//! full, all of them when memory is short. In the groups' records a block in the ring is not marked as handed out, but
+//! count as used for the layers below, so they are merged later, one at a time: the oldest one when the ring is
+//! full, more when memory is short. In the groups' records a block in the ring is not marked as handed out, but
 //! one in the hand or open is, so that nothing is written there: who takes a block back has to look here too.
 
 use super::group::{NO_GROUP, all_free};
@@ -19,10 +19,8 @@ use super::group::{NO_GROUP, all_free};
 pub const FRONTS: usize = 11;
 /// Blocks in one ring at most.
 pub const RING: usize = 32;
-/// Blocks of a full ring that are merged at once: bounds the work of one request.
-pub const FLUSH_BATCH: usize = 1;
 
-/// A page that is free and marked as handed out, by its number, or one of the three numbers below.
+/// A page that is free and marked as handed out, by its number, or one of the numbers below.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Hand(u32);
 
@@ -97,7 +95,7 @@ impl Front {
         page / 64 == self.current && self.open >> (page % 64) & 1 != 0
     }
 
-    /// Whether the current group is wholly free.
+    /// Whether the current group, one of page class `class`, is wholly free.
     pub fn has_spare(&self, class: usize) -> bool {
         self.open == all_free(class)
     }
@@ -160,12 +158,10 @@ mod tests {
             while front.push(round * 100 + front.count()) {}
             assert_eq!(front.count() as usize, RING);
             assert_eq!(front.pop(), Some(round * 100 + RING as u32 - 1));
-            for _ in 0..FLUSH_BATCH {
-                front.pop_oldest().unwrap();
-            }
+            front.pop_oldest().unwrap();
         }
         let rest: Vec<u32> = std::iter::from_fn(|| front.pop_oldest()).collect();
         assert!(rest.is_sorted());
-        assert_eq!((rest.len(), front.count()), (RING - 1 - FLUSH_BATCH, 0));
+        assert_eq!((rest.len(), front.count()), (RING - 2, 0));
     }
 }

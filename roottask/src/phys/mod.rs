@@ -11,9 +11,9 @@
 //!   ([`captree`]). What was made in finer pieces is taken down by one revoke when a larger block is wanted there.
 //!   So a page costs 1/64 to 1/32 of a retype, a larger block at most one, amortised; reuse in the same size costs none.
 //!
-//! On the way, [`cache`]s keep whole blocks that were just freed. They save time and kernel calls, but merge late and
-//! place blocks where the last ones were instead of closing ranks: at 90 % use about an eighth fewer free blocks of
-//! 2 MiB are left than without them ([`Phys::set_caching`]). Below a page there are slabs ([`small`]): the blocks of small
+//! In front of them are places for whole blocks that were just freed ([`front`]). These caches save time and kernel
+//! calls, but merge late and place blocks where the last ones were instead of closing ranks: at 90 % use about a seventh
+//! fewer free blocks of 2 MiB are left than without them ([`Phys::set_caching`]). Below a page there are slabs ([`small`]): the blocks of small
 //! kernel objects, each with a capability of its own.
 //!
 //! Consequences to know: blocks below 256 KiB of different sizes never share a group, so under memory pressure a
@@ -106,7 +106,7 @@ const fn page_at(paddr: u64) -> u64 {
     paddr.rotate_right(PAGE_BITS as u32)
 }
 
-/// Which part of the memory the cache of one block size may hold.
+/// Which part of the memory the ring of one block size may hold.
 const CACHE_SHARE: u64 = 256;
 /// log2 of the largest untyped (abi.md 3.1).
 pub const MAX_SIZE_BITS: u8 = 47;
@@ -282,7 +282,7 @@ impl<'m, K: UntypedKernel> Phys<'m, K> {
         self.set_cache_limits();
     }
 
-    /// Most blocks of each size: as many as are a [`CACHE_SHARE`]th of the memory, but one at least.
+    /// Most blocks in each ring: as many as are a [`CACHE_SHARE`]th of the memory, but one at least.
     fn set_cache_limits(&mut self) {
         self.trim();
         self.hands[0] = if self.caching { Hand::READY } else { Hand::OPENING };

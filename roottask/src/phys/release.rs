@@ -1,8 +1,8 @@
-//! Release: into the caches, and from there into groups and the buddy system.
+//! Release: into the front, and from there into groups and the buddy system.
 
 use core::hint::cold_path;
 
-use super::front::{FLUSH_BATCH, Hand};
+use super::front::Hand;
 use super::group::{GROUP_BITS, Group, Kind, PAGE_BITS};
 use super::kernel::UntypedKernel;
 use super::{Block, Error, Phys, page_at};
@@ -36,7 +36,7 @@ impl<K: UntypedKernel> Phys<'_, K> {
         let page = page_at(paddr);
         let class = usize::from(size_bits.wrapping_sub(PAGE_BITS));
         if let Some(hand) = self.hands.get(class) {
-            // Only single pages have a hand that is one of these.
+            // Only the hand of single pages is ever one of these.
             let done = match *hand {
                 Hand::READY => self.free_into_hand(page),
                 Hand::OPENING => self.free_as_open(page),
@@ -89,7 +89,7 @@ impl<K: UntypedKernel> Phys<'_, K> {
         self.groups.get((page / 64) as usize).is_some_and(|record| record.used == u64::MAX)
     }
 
-    /// The same without a place in the front.
+    /// Takes a block back for which the front has no place, or which is none of its blocks.
     #[inline(never)]
     fn free_behind(&mut self, paddr: u64, size_bits: u8) -> Result<(), Error> {
         let page = page_at(paddr);
@@ -120,7 +120,7 @@ impl<K: UntypedKernel> Phys<'_, K> {
             return self.give_page(class, page);
         }
         if !self.fronts[class].push(page) {
-            self.flush(class, FLUSH_BATCH);
+            self.flush(class, 1);
             self.fronts[class].push(page);
         }
     }
@@ -202,7 +202,7 @@ impl<K: UntypedKernel> Phys<'_, K> {
         self.buddy.give(self.words, self.groups, order, group >> order);
     }
 
-    /// Merges the oldest blocks of a cache, up to `count`. Whether there was any.
+    /// Merges the oldest blocks of a ring, up to `count`. Whether there was any.
     #[inline(never)]
     pub(super) fn flush(&mut self, class: usize, count: usize) -> bool {
         let before = self.fronts[class].count();

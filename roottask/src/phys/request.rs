@@ -57,6 +57,7 @@ impl<K: UntypedKernel> Phys<'_, K> {
     #[inline(always)]
     pub fn alloc(&mut self, size_bits: u8) -> Result<Block, Error> {
         let class = usize::from(size_bits.wrapping_sub(PAGE_BITS));
+        // The hints keep the shortest way in one piece; the others are not rare.
         if let Some(hand) = self.hands.get_mut(class)
             && let Some(page) = hand.page()
         {
@@ -110,7 +111,7 @@ impl<K: UntypedKernel> Phys<'_, K> {
         self.trim_rest() && self.buddy.has(order)
     }
 
-    /// A loose piece, or a block out of a group.
+    /// A block out of a group, or a loose piece.
     pub(super) fn alloc_class(&mut self, class: usize) -> Result<Block, Error> {
         self.wake_hand();
         if let Some(page) = self.take_page(class) {
@@ -247,7 +248,7 @@ impl<K: UntypedKernel> Phys<'_, K> {
         Some(self.hand_out_page(class, page))
     }
 
-    /// When a ring is empty, the hand is used again.
+    /// Lets the hand be used again once the ring is empty.
     #[inline(always)]
     fn wake_hand(&mut self) {
         if self.hands[0] == Hand::RESTING && self.fronts[0].count() == 0 {

@@ -4,7 +4,7 @@
 //!
 //! * the **handle** of a range is its chunk, so that freeing a whole range needs no search;
 //! * **bins** ([`bins`]) lead to a free chunk of a length in a few steps, whatever the address space holds;
-//! * an **AVL tree** ([`tree`]) of sections, runs of up to half a dozen chunks ([`sections`]), leads to the chunk that holds
+//! * an **AVL tree** ([`tree`]) of sections, runs of up to eight chunks ([`sections`]), leads to the chunk that holds
 //!   an address: lookup, fixed addresses, and what is freed by its address. As a section stays while chunks in it come
 //!   and go, most requests do not touch the tree.
 //!

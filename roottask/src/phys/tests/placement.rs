@@ -79,6 +79,61 @@ fn each_order_has_a_cache_that_counts_as_free_and_can_be_switched_off() {
 }
 
 #[test]
+fn a_page_in_the_hand_or_open_is_free_and_not_taken_back_again() {
+    for caching in [true, false] {
+        let mut phys = low_and_high();
+        phys.set_caching(caching);
+        let pages: Vec<Block> = std::iter::from_fn(|| phys.alloc(12).ok()).collect();
+        assert_eq!((pages.len() as u64) << 12, phys.stats().total);
+        let calls = phys.stats().calls;
+        // The first goes into the hand, or becomes the only open page; two at a time go other ways.
+        for some in [&pages[100..101], &pages[700..702], &pages[3000..3001]] {
+            for page in some {
+                assert_eq!(phys.free_empty_at(page.paddr, 13), Err(Error::NotAllocated));
+                phys.free_empty_at(page.paddr, 12).unwrap();
+                check(&phys);
+            }
+            assert_eq!(phys.stats().free_blocks[12] as usize, some.len());
+            for page in some {
+                assert_eq!(phys.free_empty_at(page.paddr, 12), Err(Error::NotAllocated));
+                assert_eq!(phys.free_empty(*page), Err(Error::NotAllocated));
+                assert_eq!(phys.free(*page), Err(Error::NotAllocated));
+            }
+            let mut again: Vec<Block> = some.iter().map(|_| phys.alloc(12).unwrap()).collect();
+            again.sort_by_key(|page| page.paddr);
+            let mut freed = some.to_vec();
+            freed.sort_by_key(|page| page.paddr);
+            assert_eq!(again, freed);
+            assert_eq!(phys.alloc(12), Err(Error::OutOfMemory));
+        }
+        assert_eq!(phys.stats().calls, calls);
+        // What is kept does not stop a group from becoming one block.
+        for page in pages.iter().filter(|page| page.paddr >> GROUP_BITS == pages[0].paddr >> GROUP_BITS) {
+            phys.free_empty(*page).unwrap();
+        }
+        assert_eq!(
+            phys.alloc(GROUP_BITS).map(|block| block.paddr),
+            Ok(pages[0].paddr >> GROUP_BITS << GROUP_BITS)
+        );
+        check(&phys);
+    }
+}
+
+#[test]
+fn a_short_request_merges_no_more_than_it_takes() {
+    let mut phys = low_and_high();
+    let blocks: Vec<Block> = std::iter::from_fn(|| phys.alloc(18).ok()).collect();
+    for block in &blocks[..2] {
+        phys.free_empty(*block).unwrap();
+    }
+    assert_eq!(phys.stats().cached, 2 << GROUP_BITS);
+    let pages: Vec<Block> = (0..64).map(|_| phys.alloc(12).unwrap()).collect();
+    assert!(pages.iter().all(|page| page.paddr >> GROUP_BITS == pages[0].paddr >> GROUP_BITS));
+    assert_eq!((phys.stats().free_blocks[18], phys.stats().cached), (1, 1 << GROUP_BITS));
+    check(&phys);
+}
+
+#[test]
 fn fragmentation_grows_with_holes_and_goes_with_them() {
     let mut phys = low_and_high();
     phys.set_caching(false);
