@@ -9,8 +9,8 @@
 //! * for page classes the **open** blocks: the free ones of the current group (`pages.rs`).
 //!
 //! Neither bitmaps nor capabilities are touched on these ways, which most requests take. Blocks in ring and hand
-//! count as used for the layers below, so they are merged later, one at a time: the oldest one when the ring is
-//! full, more when memory is short. In the groups' records a block in the ring is not marked as handed out, but
+//! count as used for the layers below: they are merged when memory is short, and what finds the ring full is merged
+//! at once. In the groups' records a block in the ring is not marked as handed out, but
 //! one in the hand or open is, so that nothing is written there: who takes a block back has to look here too.
 
 use super::group::{NO_GROUP, all_free};

@@ -116,12 +116,9 @@ impl<K: UntypedKernel> Phys<'_, K> {
     fn put_in_ring(&mut self, page: u32, size_bits: u8) {
         self.groups[(page / 64) as usize].used ^= 1 << (page % 64);
         let class = usize::from(size_bits - PAGE_BITS);
-        if self.fronts[class].is_off() {
-            return self.give_page(class, page);
-        }
+        // Its record is at hand, those of the blocks in a full ring are not.
         if !self.fronts[class].push(page) {
-            self.flush(class, 1);
-            self.fronts[class].push(page);
+            self.give_page(class, page);
         }
     }
 
