@@ -120,6 +120,23 @@ fn a_page_in_the_hand_or_open_is_free_and_not_taken_back_again() {
 }
 
 #[test]
+fn an_open_page_that_was_never_handed_out_is_not_taken_back() {
+    for caching in [true, false] {
+        let mut phys = low_and_high();
+        phys.set_caching(caching);
+        let page = phys.alloc(12).unwrap();
+        let group = page.paddr >> GROUP_BITS << GROUP_BITS;
+        for paddr in (group..group + (1 << GROUP_BITS)).step_by(1 << 12).filter(|paddr| *paddr != page.paddr)
+        {
+            assert_eq!(phys.free_empty_at(paddr, 12), Err(Error::NotAllocated));
+        }
+        phys.free_empty_at(page.paddr, 12).unwrap();
+        assert_eq!(phys.free_empty_at(page.paddr, 12), Err(Error::NotAllocated));
+        check(&phys);
+    }
+}
+
+#[test]
 fn a_short_request_merges_no_more_than_it_takes() {
     let mut phys = low_and_high();
     let blocks: Vec<Block> = std::iter::from_fn(|| phys.alloc(18).ok()).collect();
