@@ -73,7 +73,7 @@ impl<S: Source> Area<S> {
     /// that one fits in. Returns the first, and the number. Only the first has a tag. One alone may be 16 bytes longer.
     ///
     /// A free chunk of exactly the size comes first, then the smallest of the bins and the spare chunk, the top chunk last.
-    #[inline]
+    #[inline(always)]
     pub fn allocate_run(&mut self, bytes: usize, most: usize) -> Option<(Chunk, usize)> {
         if bytes < LARGE_MIN
             && let Some(chunk) = self.bins.pop::<S>(bytes)
@@ -83,10 +83,9 @@ impl<S: Source> Area<S> {
             next.set_tag(next.tag() | PREVIOUS_IN_USE);
             return Some((chunk, 1));
         }
-        if let Some((chunk, found)) = self.bins.find::<S>(bytes)
-            && (found <= self.spare_bytes || self.spare_bytes < bytes)
-        {
-            self.bins.remove::<S>(chunk, found);
+        // The spare chunk, where it is large enough, is as good as a larger one of the bins.
+        let limit = if bytes <= self.spare_bytes { self.spare_bytes } else { usize::MAX };
+        if let Some((chunk, found)) = self.bins.take_best::<S>(bytes, limit) {
             return Some(self.cut(chunk, found, bytes, most));
         }
         if bytes <= self.spare_bytes {
@@ -105,11 +104,11 @@ impl<S: Source> Area<S> {
 
     /// Whether there is a free chunk of at least `bytes`, so that the area need not grow.
     pub fn has(&self, bytes: usize) -> bool {
-        bytes <= self.top_bytes() || bytes <= self.spare_bytes || self.bins.find::<S>(bytes).is_some()
+        bytes <= self.top_bytes() || bytes <= self.spare_bytes || self.bins.has(bytes)
     }
 
     /// Cuts chunks of `bytes` from the spare chunk, which is large enough.
-    #[inline]
+    #[inline(always)]
     fn cut_spare(&mut self, bytes: usize, most: usize) -> Option<(Chunk, usize)> {
         let spare = self.spare.take()?;
         let found = core::mem::take(&mut self.spare_bytes);
@@ -120,7 +119,7 @@ impl<S: Source> Area<S> {
     }
 
     /// Cuts chunks of `bytes` from a free chunk of `found` that is in no bin; the rest becomes the spare chunk.
-    #[inline]
+    #[inline(always)]
     fn cut(&mut self, chunk: Chunk, found: usize, bytes: usize, most: usize) -> (Chunk, usize) {
         let mut count = count_in(found, bytes, most);
         let mut rest = found - count * bytes;
@@ -213,7 +212,7 @@ impl<S: Source> Area<S> {
     }
 
     /// Frees a chunk of `size` bytes whose predecessor is free. `next` is the chunk behind it.
-    #[inline]
+    #[inline(always)]
     fn release_to_previous(&mut self, chunk: Chunk, size: usize, next: Chunk) -> bool {
         let before = chunk.size_before();
         let start = self.free_chunk_before(chunk, before);
@@ -323,5 +322,6 @@ impl<S: Source> Area<S> {
 /// How many chunks of `bytes` to cut from `found` bytes, in which one fits: at most `most`.
 #[inline]
 fn count_in(found: usize, bytes: usize, most: usize) -> usize {
-    if most * bytes <= found { most } else { found / bytes }
+    // What is divided is less than the few bytes of a run: a short division does.
+    if most * bytes <= found { most } else { (found as u32 / bytes as u32) as usize }
 }

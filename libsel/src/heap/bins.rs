@@ -1,7 +1,7 @@
 //! Bins of free chunks: from size to bin, a bit map of the bins that are not empty, doubly linked lists.
 //!
-//! Below 1 KiB every chunk size has its bin; above, each doubling has sixteen, so that a bin's sizes differ by at most
-//! 1/16. No search depends on the number of chunks: the large bin of a request is looked at up to [`PROBES`] chunks
+//! Below 1 KiB every chunk size has its bin; above, each doubling has thirty-two, so that a bin's sizes differ by at most
+//! 1/32. No search depends on the number of chunks: the large bin of a request is looked at up to [`PROBES`] chunks
 //! deep; of the next bin that is not empty all chunks fit, and the first is taken.
 
 use super::chunk::{Chunk, GRANULE, Link, Mask, PREVIOUS_IN_USE};
@@ -11,17 +11,17 @@ use super::source::{Corruption, CorruptionKind, Source, damaged_tag};
 pub const LARGE_MIN: usize = 1 << LARGE_MIN_LOG2;
 const LARGE_MIN_LOG2: usize = 10;
 /// Bins per doubling, as a power of two.
-const STEPS_LOG2: usize = 4;
+const STEPS_LOG2: usize = 5;
 const STEPS: usize = 1 << STEPS_LOG2;
 /// Bins with one size each.
 const SMALL_BINS: usize = LARGE_MIN / GRANULE;
 const WORD_BITS: usize = usize::BITS as usize;
-const MAP_WORDS: usize = 8;
+const MAP_WORDS: usize = 16;
 /// The number of bins: for chunks up to [`CHUNK_LIMIT`].
 pub const BINS: usize = MAP_WORDS * WORD_BITS;
 
 /// How many chunks of one large bin are compared for the best fit.
-const PROBES: usize = 4;
+const PROBES: usize = 2;
 
 /// No chunk is this long: an area does not grow to it.
 pub const CHUNK_LIMIT: usize = 1 << ((BINS - SMALL_BINS) / STEPS + LARGE_MIN_LOG2);
@@ -73,12 +73,12 @@ impl Bins {
     /// Puts a free chunk of `bytes` first in its bin.
     #[inline]
     pub fn insert(&mut self, chunk: Chunk, bytes: usize) {
-        let bin = bin_of(bytes);
+        let (bin, mask) = (bin_of(bytes), self.mask);
         let next = self.heads[bin];
-        chunk.set_link(Link::Next, self.mask, next);
-        chunk.set_link(Link::Previous, self.mask, None);
+        chunk.set_link(Link::Next, mask, next);
+        chunk.set_link(Link::Previous, mask, None);
         match next {
-            Some(next) => next.set_link(Link::Previous, self.mask, Some(chunk)),
+            Some(next) => next.set_link(Link::Previous, mask, Some(chunk)),
             None => {
                 self.map[bin / WORD_BITS] |= 1 << (bin % WORD_BITS);
                 self.summary |= 1 << (bin / WORD_BITS);
@@ -88,17 +88,18 @@ impl Bins {
     }
 
     /// Takes a chunk of `bytes` out of its bin, wherever in the list it is, after checking that its neighbours name it.
-    #[inline]
+    #[inline(always)]
     pub fn remove<S: Source>(&mut self, chunk: Chunk, bytes: usize) {
-        let next = chunk.link(Link::Next, self.mask);
-        let previous = chunk.link(Link::Previous, self.mask);
+        let mask = self.mask;
+        let next = chunk.link(Link::Next, mask);
+        let previous = chunk.link(Link::Previous, mask);
         if let Some(next) = next {
-            check_link::<S>(chunk, next.link(Link::Previous, self.mask));
-            next.set_link(Link::Previous, self.mask, previous);
+            check_link::<S>(chunk, next.link(Link::Previous, mask));
+            next.set_link(Link::Previous, mask, previous);
         }
         if let Some(previous) = previous {
-            check_link::<S>(chunk, previous.link(Link::Next, self.mask));
-            previous.set_link(Link::Next, self.mask, next);
+            check_link::<S>(chunk, previous.link(Link::Next, mask));
+            previous.set_link(Link::Next, mask, next);
             return;
         }
         let bin = bin_of(bytes);
@@ -123,6 +124,13 @@ impl Bins {
         let bin = (bytes / GRANULE) % SMALL_BINS;
         let chunk = self.heads[bin]?;
         check_free::<S>(chunk, bytes);
+        self.remove_head::<S>(chunk, bin);
+        Some(chunk)
+    }
+
+    /// Takes the first chunk of a bin out of it.
+    #[inline]
+    fn remove_head<S: Source>(&mut self, chunk: Chunk, bin: usize) {
         let next = chunk.link(Link::Next, self.mask);
         self.heads[bin] = next;
         match next {
@@ -132,25 +140,40 @@ impl Bins {
             }
             None => self.mark_empty(bin),
         }
-        Some(chunk)
     }
 
-    /// The best chunk found that is larger than `bytes`, or as large, with its size. It stays in the bin. The
-    /// bin of exactly `bytes`, if there is one, is empty.
-    #[inline]
-    pub fn find<S: Source>(&self, bytes: usize) -> Option<(Chunk, usize)> {
+    /// Takes the best chunk found of at least `bytes` and at most `limit` bytes out of its bin; with its size. The bin of
+    /// exactly `bytes`, if there is one, is empty.
+    #[inline(always)]
+    pub fn take_best<S: Source>(&mut self, bytes: usize, limit: usize) -> Option<(Chunk, usize)> {
         let bin = bin_of(bytes);
-        let mut found = None;
-        if bytes >= LARGE_MIN {
-            found = self.best_of(bin, bytes);
+        if bytes >= LARGE_MIN
+            && let Some((chunk, size)) = self.best_of(bin, bytes)
+        {
+            check_free::<S>(chunk, size);
+            if size > limit {
+                return None;
+            }
+            self.remove::<S>(chunk, size);
+            return Some((chunk, size));
         }
-        if found.is_none() {
-            let chunk = self.heads[self.first_from(bin + 1)?]?;
-            found = Some((chunk, chunk.size()));
-        }
-        let (chunk, size) = found?;
+        let bin = self.first_from(bin + 1)?;
+        let chunk = self.heads[bin]?;
+        let size = chunk.size();
         check_free::<S>(chunk, size);
+        if size > limit {
+            return None;
+        }
+        self.remove_head::<S>(chunk, bin);
         Some((chunk, size))
+    }
+
+    /// Whether there is a chunk of at least `bytes`, as far as a search would find it.
+    pub fn has(&self, bytes: usize) -> bool {
+        let bin = bin_of(bytes);
+        (bytes < LARGE_MIN && self.heads[bin].is_some())
+            || self.best_of(bin, bytes).is_some()
+            || self.first_from(bin + 1).is_some()
     }
 
     /// The smallest chunk of at least `bytes` among the first few of a `bin` of several sizes.

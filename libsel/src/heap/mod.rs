@@ -3,7 +3,7 @@
 //! A heap is one area of memory that grows and shrinks at its end, cut into *chunks* without gaps. Every chunk starts
 //! with a one-word boundary tag (its size and four flags); a free chunk repeats its size in its last word, so that
 //! both neighbours of a chunk are found without a search and free neighbours are merged at once. Free chunks wait in
-//! *bins*: one bin for every size below 1 KiB, sixteen for every doubling above, with a bit map that names the bins
+//! *bins*: one bin for every size below 1 KiB, thirty-two for every doubling above, with a bit map that names the bins
 //! that are not empty. The free chunk that was cut or merged last is the *spare* chunk, in no bin. What lies behind the
 //! last chunk is the *top* chunk; it is in no bin and is cut last.
 //!

@@ -346,6 +346,6 @@ fn figures_of_bins() {
     heap.area.bin_spare();
     let mut bins = Vec::new();
     heap.visit_bins(|bin| bins.push((bin.floor_bytes, bin.chunks, bin.bytes)));
-    assert_eq!(bins, [(1984, 2, 4032), (4864, 1, 5008)]);
+    assert_eq!(bins, [(2016, 2, 4032), (4992, 1, 5008)]);
     assert_eq!(heap.stats().free_bytes, 4032 + 5008);
 }
