@@ -147,7 +147,8 @@ impl<S: Source> Heap<S> {
     }
 
     /// Frees a block whose class has no room: the class gets more, or a few of its blocks are merged. Those are the ones
-    /// put last: they are in the processor's cache, and so are their neighbours. Their number bounds the time of a call.
+    /// put last: they are in the processor's cache, and what is behind them is fetched for all of them at once. Their
+    /// number bounds the time of a call.
     #[inline(never)]
     fn release_overflow(&mut self, chunk: Chunk, bytes: usize) {
         let Self { area, cache, .. } = self;
@@ -156,8 +157,15 @@ impl<S: Source> Heap<S> {
         if cache.wants_room(bytes) {
             cache.raise(bytes);
         } else {
-            for _ in 0..FLUSH_BATCH {
+            let mut batch = [chunk; FLUSH_BATCH];
+            let mut count = 0;
+            for place in &mut batch {
                 let Some(other) = cache.take::<S>(bytes, mask) else { break };
+                other.after(bytes).prefetch();
+                *place = other;
+                count += 1;
+            }
+            for &other in batch.iter().take(count) {
                 top_grew |= area.release_inline(other, other.tag());
             }
         }

@@ -25,7 +25,7 @@ const RAISED_AT_ONCE: u16 = 16;
 const AGE_EVERY: usize = 8;
 /// What all classes may hold beyond their first limits: so much, and a share of the area: one in so many.
 const LEAST_BUDGET_BYTES: usize = 16 * 1024;
-const SHARE: usize = 32;
+const SHARE: usize = 16;
 /// How many chunks a class without room hands over at once, and how many an idle one.
 pub const FLUSH_BATCH: usize = 8;
 const IDLE_BATCH: u16 = 2;
@@ -109,8 +109,9 @@ impl Cache {
         self.budget_bytes = LEAST_BUDGET_BYTES + area_bytes / SHARE;
         let class = &mut self.classes[bytes / GRANULE];
         let wanted = class.refill as usize;
-        let most = (REFILL_BYTES / bytes).clamp(1, REFILL_MAX);
-        class.refill = (2 * wanted).min(most) as u8;
+        if 2 * wanted * bytes <= REFILL_BYTES && wanted < REFILL_MAX {
+            class.refill = 2 * wanted as u8;
+        }
         class.missed = class.missed.saturating_add(wanted as u16);
         wanted.min(class.room as usize + 1)
     }
